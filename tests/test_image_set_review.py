@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.findings.declared import declare
 from tests.given import dice, given_set
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
@@ -16,11 +17,12 @@ from url_viz.base.errors import ImageSetError, WorkspaceError
 from url_viz.columns.filters import ReviewSpec, review_as_query
 from url_viz.evidence.worth import DECIDED, GIVEN
 from url_viz.export.report import report_html
+from url_viz.findings.checks import Check
 from url_viz.image_set import ImageSet
-from url_viz.labels.label_issues import label_check
+from url_viz.labels.questions import ask_label, ask_use
 from url_viz.outside.uploads import NewPicture, judge_pictures
-from url_viz.review.cards import CardAnswer, ask_label, ask_use
-from url_viz.review.review import REVIEWS, list_review, title_of_review
+from url_viz.review.cards import CardAnswer
+from url_viz.review.review import title_of_review
 from url_viz.review.set_reviews import SetReviews
 from url_viz.store.decisions.answers import StoredReview, change_review
 from url_viz.store.sets import forget
@@ -167,8 +169,9 @@ class TestReview:
         assert image_set.reviews.open(pairs).ids.tolist() == opened_review.reviews.open(pairs).ids.tolist()
 
     def test_another_source_is_one_declaration(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-        odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), ask_use, needs="nothing")
-        monkeypatch.setitem(REVIEWS, "odd", odd)
+        odd = Check("odd", finds=lambda table: table.iloc[1::2].assign(suggested="odd"), title="Odd ones", ask=ask_use)
+        declare(monkeypatch, odd)
+        image_set = opened_again(image_set)
         review = image_set.reviews.open(ReviewSpec("odd", most=3))
         state = desk_state(image_set, opened_review(review))
         assert title_of_review(review.spec) == "Odd ones · the first 3"
@@ -202,8 +205,9 @@ class TestReview:
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, name: str, is_wrong_told: bool
     ) -> None:
         """That the label is wrong, or the shares of classes, which leave the label out: both would contradict."""
-        listed = list_review("Any label", lambda of: of.required(label_check).pictures.head(3), ask_label)
-        monkeypatch.setitem(REVIEWS, "of any label", listed)
+        first = lambda label_check: label_check.pictures.head(3)  # noqa: E731
+        declare(monkeypatch, Check("of any label", finds=first, title="Any label", ask=ask_label))
+        image_set = opened_again(image_set)
         cards = desk_state(image_set, opened_review(image_set.reviews.open(ReviewSpec(name))))["cards"]
         assert cards
         for card in cards:

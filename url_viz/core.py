@@ -77,8 +77,6 @@ class SetCore:
     """The table before reasons and decisions are joined to it."""
     base = ColumnValue(table.base)
     """What is stored of the pictures, before anything is derived."""
-    file_table = ColumnValue(table.files)
-    """One row per file of the folder, unreadable ones too."""
     stored_rows = ColumnValue(table.rows)
     """The stored tables joined to one row per picture."""
     graph = ColumnValue(table.graph)

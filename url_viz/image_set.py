@@ -19,7 +19,7 @@ from url_viz.base.workspace import Workspace
 from url_viz.capability import AsKind, capability
 from url_viz.columns.measures import ADAPTED_HEAD, NOT_JUDGED
 from url_viz.columns.sources import user_version
-from url_viz.columns.table import files, rows, table
+from url_viz.columns.table import failures, files, rows, table
 from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare, comparison_printout
 from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
@@ -28,15 +28,15 @@ from url_viz.evidence.looked_at import LookedAt, looked_at
 from url_viz.evidence.order import Order, nearest_labelled, order_by
 from url_viz.evidence.ranked import Ranked, rank
 from url_viz.evidence.set_subsets import SetSubsets
-from url_viz.findings.findings import Finding, finding_inputs, findings
-from url_viz.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
-from url_viz.findings.object_findings import boxes_of, has_boxes
+from url_viz.findings.checks import has_boxes
+from url_viz.findings.findings import Finding, findings
+from url_viz.findings.gate import GateResult, Policy, judged, policy_of, read_policy
+from url_viz.findings.object_findings import boxes_of
 from url_viz.findings.reasons import reason_table
 from url_viz.findings.set_splits import SetSplits, SetTwins
 from url_viz.findings.shortcuts import NOT_JUDGED as NO_SHORTCUTS
 from url_viz.findings.shortcuts import Shortcuts, shortcuts
 from url_viz.imaging.containers.picture_lists import is_listing
-from url_viz.imaging.scan import display_name
 from url_viz.labels.label_choice import measured
 from url_viz.labels.set_columns import SetColumns
 from url_viz.labels.set_labels import SetLabels
@@ -292,7 +292,7 @@ class ImageSet(SearchableSet):
         labels, classes mixed up, bursts, pictures that show nothing, files that cannot be read, small classes: each
         with a count, a sentence, and the review of what is not decided on yet.
         """
-        return self.core.derived.get(findings)
+        return findings(self.core.derived)
 
     @capability("shortcuts", missing=NO_SHORTCUTS)
     def shortcuts(self) -> Shortcuts | None:
@@ -316,10 +316,7 @@ class ImageSet(SearchableSet):
         """
         if not isinstance(policy, Policy):
             policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
-        inputs = GateInputs(
-            self.core.derived.get(finding_inputs), self.core.contents, self.failures(), self.splits.missing
-        )
-        rules = judged(inputs, policy)
+        rules = judged(self.core.derived, policy, no_splits=self.splits.missing)
         result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
         if baseline is None:
             return result
@@ -350,16 +347,7 @@ class ImageSet(SearchableSet):
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
-        return self._failures.copy(deep=False)
-
-    @cached_property
-    def _failures(self) -> pd.DataFrame:
-        if not self.core.stored_rows.failed:  # the table of files need not be read
-            return pd.DataFrame({"path": [], "reason": []}, dtype=object)
-        files = self.core.file_table
-        failed = files.filter(files["failure"].is_valid())
-        paths = map(display_name, failed["path"].to_pylist())
-        return pd.DataFrame({"path": list(paths), "reason": failed["failure"].to_pylist()})
+        return self.core.derived.get(failures).copy(deep=False)
 
     def map(self, *, colour: str | None = None, style: Style = "points", size_by: str | None = None) -> "Figure":
         """The map as a plotly figure; `style` is points, fog or density (`map_figure`).

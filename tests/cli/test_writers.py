@@ -48,6 +48,7 @@ WRITERS = [
     ("export folders", "{out}", "--by", "confusability"),
     ("labels doubtful", "--out", "{out}.csv"),
     ("labels confused", "--out", "{out}.csv"),
+    ("labels soft", "--out", "{out}.csv"),
     ("splits leaks", "--against", "{root}", "--out", "{out}.csv"),
     ("subsets regions", "--out", "{out}.parquet"),
     ("export map", "/dev/null", "{out}.csv"),

@@ -1,14 +1,18 @@
 """Tables as `ImageSet.table()` has them, of pictures that are numbers."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tests.twin_groups import twin_column
-from url_viz.columns.engine import ColumnSource, Derived
+from url_viz.columns.engine import Column, ColumnSource, Derived
 from url_viz.columns.twin_groups import COPIES, TWINS
+from url_viz.columns.undecided import undropped
+from url_viz.findings.findings import Finding, check_columns, findings
+from url_viz.labels.apart import Apart
 
 
 def set_table(count: int, base: Mapping[str, object], columns: Mapping[str, object]) -> pd.DataFrame:
@@ -30,6 +34,15 @@ def set_table(count: int, base: Mapping[str, object], columns: Mapping[str, obje
     return table.assign(**{name: twin_column(table[name].to_numpy(int)) for name in (COPIES, TWINS)})
 
 
-def columns_given(**values: Any) -> Derived:
-    """Columns that have these values, as if they were made."""
-    return Derived([], [ColumnSource(name, lambda context, name=name: context[name], repr) for name in values], values)
+def columns_given(*made: Column[..., Any], **values: Any) -> Derived:
+    """Columns that have these values, as if they were made, and those that are made of them."""
+    sources = [ColumnSource(name, lambda context, name=name: context[name], lambda _: "") for name in values]
+    return Derived(made, sources, values)
+
+
+def findings_of(table: pd.DataFrame, *, failed: int = 0, **values: Any) -> tuple[Finding, ...]:
+    """The findings on a table, with what is given of other columns; None of the rest."""
+    others = ("label_check", "doubtful", "leaks", "wrong_together", "shortcuts")
+    rest = {"apart": Apart(), "rows": SimpleNamespace(failed=failed), "failures": None, "without_objects": 0}
+    given = {**dict.fromkeys(others), **rest, "table": table, **values}
+    return findings(columns_given(undropped, *check_columns(), **given))

@@ -9,6 +9,7 @@ from url_viz.column_list import COLUMNS, MEASURES, SOURCES
 from url_viz.columns.engine import Column, Derived, Lazy
 from url_viz.columns.engine import column as declared
 from url_viz.columns.table import Frame
+from url_viz.findings.findings import check_columns
 from url_viz.store.tables.tables import Graph
 
 GIVEN: dict[str, Any] = {
@@ -33,8 +34,8 @@ def wrong_types(column: Column[..., Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def test_every_input_is_declared_and_there_is_no_circle() -> None:
-    Derived(COLUMNS, [replace(source, is_live=True) for source in SOURCES])
-    used = {name for column in COLUMNS for name in column.inputs}
+    Derived((*COLUMNS, *check_columns()), [replace(source, is_live=True) for source in SOURCES])
+    used = {name for column in (*COLUMNS, *check_columns()) for name in column.inputs}
     assert not [source.name for source in SOURCES if source.name not in used], "sources that nothing is made of"
 
 

@@ -1,21 +1,23 @@
 """Findings by their rules: told where the evidence is there, and not below it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.columns.set_table import set_table
+from tests.columns.set_table import findings_of, set_table
 from url_viz.columns.filters import ReviewSpec
-from url_viz.columns.twin_groups import members_of_groups
-from url_viz.findings.findings import SMALL_CLASS, Finding, FindingInputs, findings, mixed_up, small_classes
+from url_viz.columns.undecided import open_groups
+from url_viz.findings.file_findings import BURST, bursts
+from url_viz.findings.findings import Finding
+from url_viz.findings.label_findings import SMALL_CLASS, mixed_up, small_classes
 from url_viz.findings.leaks import SAME_FILE
 from url_viz.findings.reasons import MOST_USELESS, NAMES, Reasons, useless
 from url_viz.labels.calibration import agreement_in
 from url_viz.labels.doubtful_labels import doubtful_labels
 from url_viz.labels.label_issues import CONFLICTING, LabelCheck
-from url_viz.review.review_queue import BURST, open_groups
 
 COUNT = 40
 
@@ -58,9 +60,8 @@ def check(
     return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0, agreement)
 
 
-def seen(rows: pd.DataFrame | None = None, **parts: object) -> FindingInputs:
-    base = {"reasons": strengths(), "check": None, "leaks": None, "failures": 0}
-    return FindingInputs(**{"table": table() if rows is None else rows, **base, **parts})  # type: ignore[arg-type]
+def found_in(rows: pd.DataFrame | None = None, **parts: Any) -> tuple[Finding, ...]:
+    return findings_of(table() if rows is None else rows, **{"reasons": strengths(), **parts})
 
 
 def told(found: tuple[Finding, ...]) -> dict[str, str]:
@@ -68,9 +69,9 @@ def told(found: tuple[Finding, ...]) -> dict[str, str]:
 
 
 def test_nothing_is_said_of_what_is_not_there() -> None:
-    assert findings(seen(check=check(table()))) == ()
+    assert found_in(label_check=check(table())) == ()
     leaks = pd.DataFrame({"id": [], "split": [], "twin_split": [], "kind": []})
-    assert findings(seen(leaks=leaks)) == ()
+    assert found_in(leaks=leaks) == ()
 
 
 class TestLeaks:
@@ -78,13 +79,13 @@ class TestLeaks:
     GROUPS = np.where(np.arange(COUNT) == 1, 0, np.where(np.arange(COUNT) == 5, 4, np.arange(COUNT)))
 
     def test_the_pictures_that_leak(self) -> None:
-        found = findings(seen(table(twin_group=self.GROUPS), leaks=self.LEAKS))
+        found = found_in(table(twin_group=self.GROUPS), leaks=self.LEAKS)
         assert told(found) == {"leaks": "2 pictures of test have a copy or another view in train and val"}
         assert found[0].opens == ReviewSpec("leaks")
 
     def test_a_group_that_is_decided_as_a_whole_is_told_no_more(self) -> None:
         decision = ["keep", "keep"] + [None] * (COUNT - 2)
-        found = findings(seen(table(twin_group=self.GROUPS, decision=decision), leaks=self.LEAKS))
+        found = found_in(table(twin_group=self.GROUPS, decision=decision), leaks=self.LEAKS)
         assert told(found) == {"leaks": "1 picture of test has a copy or another view in val"}
 
 
@@ -93,7 +94,7 @@ class TestWrongLabels:
         rows = table(decision=["keep", *[None] * (COUNT - 1)])
         labels = check(rows, kinds=dict.fromkeys((0, 1, 2), CONFLICTING))
         doubtful = doubtful_labels(labels, rows)
-        found = findings(seen(rows, check=labels, doubtful=doubtful))
+        found = found_in(rows, label_check=labels, doubtful=doubtful)
         assert told(found) == {"wrong-labels": doubtful.words}
         assert found[0].count == len(doubtful) == 10
         assert found[0].opens == ReviewSpec("suspects")
@@ -104,16 +105,16 @@ class TestWrongLabels:
         leaks = pd.DataFrame({"id": [101, 102], "split": "test", "twin_split": "train", "kind": ["copy", SAME_FILE]})
         labels = check(rows)
         doubtful = doubtful_labels(labels, rows)
-        found = findings(seen(rows, check=labels, doubtful=doubtful, leaks=leaks, failures=2))
+        found = found_in(rows, label_check=labels, doubtful=doubtful, leaks=leaks, failed=2)
         assert [one.kind for one in found] == ["in-two-splits", "wrong-labels", "leaks", "unreadable"]
-        assert findings(seen(rows, check=labels, doubtful=doubtful, failures=2))[0].kind == "wrong-labels"
+        assert found_in(rows, label_check=labels, doubtful=doubtful, failed=2)[0].kind == "wrong-labels"
 
     def test_a_lone_label_leads_nothing(self) -> None:
         rows = table(decision=["keep"] * (COUNT - 1) + [None])
         labels = check(rows)
         doubtful = doubtful_labels(labels, rows)
         assert len(doubtful) == 1
-        found = findings(seen(rows, check=labels, doubtful=doubtful, failures=2))
+        found = found_in(rows, label_check=labels, doubtful=doubtful, failed=2)
         assert [one.kind for one in found] == ["unreadable", "wrong-labels"]
 
     def test_classes_that_are_not_known_are_told_first_and_nothing_of_single_labels(self) -> None:
@@ -124,7 +125,7 @@ class TestWrongLabels:
         assert unknown.mixed.empty
         assert mixed_up(unknown, None).empty
         doubtful = doubtful_labels(unknown, table())
-        found = findings(seen(check=unknown, doubtful=doubtful, failures=3))
+        found = found_in(label_check=unknown, doubtful=doubtful, failed=3)
         assert [one.kind for one in found] == ["unknown-classes", "unreadable"]
         assert found[0].words.startswith(
             "The model agrees with 65 % of the labels, chance with 50 %: they are wrong as"
@@ -162,7 +163,7 @@ class TestMixed:
         }
         found = check(rows, taken=taken)
         assert mixed_up(found, None)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
-        said = findings(seen(rows, check=found))
+        said = found_in(rows, label_check=found)
         assert told(said) == {"mixed-up": "2 pairs of classes overlap: cow ↔ bee, and 1 other"}
 
 
@@ -175,12 +176,12 @@ class TestBursts:
             group[start : start + size] = start
             start += size
         rows = table(twin_group=group)
-        found = findings(seen(rows))
+        found = found_in(rows)
         assert told(found) == {"bursts": f"2 bursts of {BURST} or more: {2 * BURST + 1} pictures"}
-        assert len(open_groups(rows, ReviewSpec("bursts"), members_of_groups(rows), least=BURST)) == 2
+        assert len(open_groups(rows, ReviewSpec("bursts"), bursts(rows))) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
-        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more: {BURST + 1} pictures"}
-        mixed = findings(seen(table(twin_group=np.roll(group, 19))))  # the first is of ants and bees
+        assert told(found_in(decided)) == {"bursts": f"1 burst of {BURST} or more: {BURST + 1} pictures"}
+        mixed = found_in(table(twin_group=np.roll(group, 19)))  # the first is of ants and bees
         words = f"2 bursts of {BURST} or more: {2 * BURST + 1} pictures, 1 of them with pictures of several classes"
         assert told(mixed) == {"bursts": words}
 
@@ -191,7 +192,7 @@ class TestUseless:
         found = useless(table(), reasons)
         assert found["id"].tolist() == [105, 107, 103]
         assert found["suggested"].tolist() == ["blurred", "dark", "near-empty"]
-        said = findings(seen(reasons=reasons))
+        said = found_in(reasons=reasons)
         assert told(said)["useless"].startswith("3 pictures show hardly anything (blurred, dark, near-empty)")
 
     def test_what_the_set_shares_is_none(self) -> None:
@@ -203,7 +204,7 @@ class TestUseless:
     def test_pictures_of_a_single_tone_are_named_however_many(self) -> None:
         empty = strengths(near_empty=dict.fromkeys(range(COUNT), 1.0))
         assert len(useless(table(), empty)) == COUNT
-        assert told(findings(seen(reasons=empty)))["useless"].startswith(f"{COUNT} pictures show hardly anything")
+        assert told(found_in(reasons=empty))["useless"].startswith(f"{COUNT} pictures show hardly anything")
         drawings = strengths(near_empty=dict.fromkeys(range(COUNT), 0.9))
         assert useless(table(), drawings).empty
 
@@ -229,12 +230,12 @@ class TestSmallClasses:
 
     def test_names_the_smallest(self) -> None:
         labels = ["ant"] * 30 + ["bee", "cow", "cow", "dog", "elk", "elk", "fox", "fox", "gnu", "gnu"]
-        said = findings(seen(table(label=labels)))
+        said = found_in(table(label=labels))
         assert told(said) == {"small-classes": "6 classes have fewer than 5 pictures: bee, dog, cow and 3 others"}
 
 
 def test_unreadable_files_open_no_review() -> None:
-    [found] = findings(seen(failures=1))
+    [found] = found_in(failed=1)
     assert (found.words, found.opens) == ("1 file could not be read", None)
 
 
@@ -242,5 +243,5 @@ def test_what_matters_most_is_first() -> None:
     rows = table(twin_group=np.where(np.arange(COUNT) < BURST, 0, np.arange(COUNT)))
     leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train", "kind": "copy"})
     labels = check(rows, kinds={30: CONFLICTING})
-    found = findings(seen(rows, leaks=leaks, check=labels, doubtful=doubtful_labels(labels, rows), failures=2))
+    found = found_in(rows, leaks=leaks, label_check=labels, doubtful=doubtful_labels(labels, rows), failed=2)
     assert [one.kind for one in found] == ["leaks", "wrong-labels", "bursts", "unreadable"]

@@ -14,7 +14,8 @@ from tests.leaky import BLANK, BROKEN, BURST, COPY, LEAKS, NEAR, WRONG, leaky_se
 from tests.object_sets import write_objects
 from tests.read_sets import undecided
 from url_viz.base.errors import UsageError
-from url_viz.findings.gate import RULES, Bound, GateResult, RuleResult, policy_of, read_policy
+from url_viz.findings.findings import rules
+from url_viz.findings.gate import Bound, GateResult, RuleResult, policy_of, read_policy
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
@@ -26,7 +27,7 @@ from url_viz.runs.model_accuracy import CLEAR
     [
         ("leak = 0", "p.toml: 'leak' is not a rule. Did you mean leaks?"),
         ("wrong_labels = 0", "'wrong_labels' is not a rule. Did you mean wrong-labels?"),
-        ("xyz = 0", "There are leaks, wrong-labels"),
+        ("xyz = 0", "There are leaks, shortcuts, wrong-labels"),
         ("leaks = -1", "p.toml: leaks is -1. Give a whole number from 0 on, or a share"),
         ("leaks = 0.5", "leaks is 0.5. Give"),
         ("leaks = true", "leaks is True. Give"),
@@ -221,4 +222,5 @@ def test_rules_on_objects(tmp_path: Path, workspace: Path, model: Model) -> None
 
 
 def test_every_rule_can_be_written() -> None:
-    assert {*policy_of(dict.fromkeys(RULES, 0)).bounds, "ambiguous"} == set(RULES)
+    policy = policy_of(dict.fromkeys(rules(), 0))
+    assert {*policy.bounds, *policy.by_class} == {*rules()}

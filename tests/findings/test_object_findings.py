@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.columns.set_table import set_table
+from tests.columns.set_table import findings_of, set_table
 from tests.findings.test_findings import check, told
 from url_viz.columns.filters import ReviewSpec, Scope, passes_all, scope_as_query, scope_from_query
-from url_viz.findings.findings import Finding, FindingInputs, findings
+from url_viz.findings.findings import Finding
 from url_viz.findings.object_findings import (
     LEGIBLE,
     box_context,
@@ -64,8 +65,8 @@ def no_reasons(table: pd.DataFrame) -> Reasons:
     return Reasons(np.zeros((len(table), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
 
 
-def found_in(table: pd.DataFrame, *, failures: int = 0, without: int = 0) -> tuple[Finding, ...]:
-    return findings(FindingInputs(table, no_reasons(table), None, None, failures, without))
+def found_in(table: pd.DataFrame, **parts: Any) -> tuple[Finding, ...]:
+    return findings_of(table, reasons=no_reasons(table), **parts)
 
 
 class TestOverlaps:
@@ -134,12 +135,11 @@ class TestWrongTogether:
         assert found["id"].tolist() == self.TABLE["id"].iloc[[0, 2, 1]].tolist()
         assert found["mean_wrong"].tolist() == pytest.approx([0.5] * 3)
         assert together_in_words(found) == ["all 3 zebra in a.jpg look like cow"]
-        seen = FindingInputs(self.TABLE, no_reasons(self.TABLE), None, None, 0, together=found)
-        finding = findings(seen)[0]
+        finding = found_in(self.TABLE, wrong_together=found)[0]
         assert finding.words == "1 class of a picture may be wrong as a whole: all 3 zebra in a.jpg look like cow"
         assert finding.opens == ReviewSpec("wrong-together")
         decided = self.TABLE.assign(decision=["keep"] * len(self.TABLE))
-        assert findings(FindingInputs(decided, no_reasons(decided), None, None, 0, together=found)) == ()
+        assert found_in(decided, wrong_together=found) == ()
 
     def test_they_must_agree_on_the_other_class(self) -> None:
         wrong, other = np.full(7, 0.9), np.array(["cow", "horse", "dog", "zebra", "cow", "cow", "cow"], object)
@@ -204,7 +204,7 @@ def test_what_the_frame_cuts_the_most_ambiguous_first() -> None:
 
 
 def test_pictures_in_which_nothing_is_annotated_and_words_are_of_objects() -> None:
-    found = found_in(objects([(0, 0, 40, 40)]), without=3, failures=2)
+    found = found_in(objects([(0, 0, 40, 40)]), without_objects=3, failed=2)
     assert told(found)["without-objects"] == "3 pictures have no object"
     assert told(found)["unreadable"] == "2 objects or files could not be read"
     assert next(one for one in found if one.kind == "without-objects").opens is None

@@ -11,6 +11,7 @@ from tests.pipeline.examples import graph_of
 from url_viz.columns.table import Frame
 from url_viz.drawing.tiles import tiles
 from url_viz.labels.ambiguity import heading_of, question_of
+from url_viz.labels.questions import between_classes
 from url_viz.models.classifier_functions import ClassifierFunctions, class_names
 from url_viz.models.head import Head
 from url_viz.pictures.named_groups import (
@@ -22,7 +23,6 @@ from url_viz.pictures.named_groups import (
     named_groups,
     with_groups,
 )
-from url_viz.review.cards import between_classes
 from url_viz.store.tables.tables import Embeddings
 
 ALP, SEASHORE, VALLEY = (class_names().index(name) for name in ("alp", "seashore", "valley"))

@@ -26,14 +26,16 @@ from url_viz.columns.filters import (
     review_from_query,
 )
 from url_viz.columns.twin_groups import group_codes, members_of_groups
+from url_viz.columns.undecided import MOST, make_queue, open_groups
 from url_viz.findings.object_findings import LEGIBLE
 from url_viz.findings.reasons import NAMES, Reasons
+from url_viz.labels.questions import Choice, ask_any_label, ask_label, between_classes
 from url_viz.pictures.named_groups import NamedGroups
 from url_viz.pipeline.nearest import UnitRows
-from url_viz.review.cards import CardAnswer, Choice, Stepped, ask_any_label, ask_label, between_classes
+from url_viz.review.cards import CardAnswer, Stepped
 from url_viz.review.queues import outcomes, outcomes_in_words
 from url_viz.review.review import GroupReview, ready_reviews, title_of_review
-from url_viz.review.review_queue import MOST, Review, ReviewContext, make_queue, open_groups
+from url_viz.review.review_queue import Review, ReviewContext
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions

@@ -117,10 +117,10 @@ def test_a_queue_is_of_its_kind_the_strongest_first() -> None:
             MODEL_STRENGTH: [0.1, 0.5, 0.3, 0.0, 0.1],
         }
     )
-    assert in_queue(table, "model-wrong-labels").to_numpy().tolist() == [[2, "dog"], [1, "dog"]]
-    assert in_queue(table, "model-weakness").to_numpy().tolist() == [[3, None], [5, "cat"]]
-    assert in_queue(table[["id", "label"]], "model-weakness").empty
-    assert {queue.kind for queue in QUEUES.values()} == {WRONG, AMBIGUOUS, WEAK, LATE}
+    assert in_queue(WRONG, table).to_numpy().tolist() == [[2, "dog"], [1, "dog"]]
+    assert in_queue(WEAK, table).to_numpy().tolist() == [[3, None], [5, "cat"]]
+    assert in_queue(WEAK, table[["id", "label"]]).empty
+    assert {*QUEUES} == {WRONG, AMBIGUOUS, WEAK, LATE}
 
 
 @given(learnt=st.lists(st.integers(0, 6), min_size=1, max_size=80))

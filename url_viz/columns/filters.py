@@ -394,7 +394,7 @@ def id_in(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class ReviewSpec:
-    """What a review is of: the order `by` (a measure, or a key of `url_viz.review.review.REVIEWS`), within a scope.
+    """What a review is of: the order `by` (a measure, or of `url_viz.findings.findings.reviews`), within a scope.
 
     `within_class` takes each picture's rank in its class; `per_class` the first of each class, class after
     class; `most` limits all.

@@ -253,6 +253,17 @@ def base(rows: StoredRows) -> Frame:
 
 
 @column()
+def failures(rows: StoredRows, files: Lazy[pa.Table]) -> pd.DataFrame:
+    """Files that are no readable picture: path and reason."""
+    if not rows.failed:  # the table of files need not be read
+        return pd.DataFrame({"path": [], "reason": []}, dtype=object)
+    every = files()
+    failed = every.filter(every["failure"].is_valid())
+    paths = map(display_name, failed["path"].to_pylist())
+    return pd.DataFrame({"path": list(paths), "reason": failed["failure"].to_pylist()})
+
+
+@column()
 def file_keys(rows: StoredRows, files: Lazy[pa.Table]) -> FileKeys:
     """The keys of the readable files.
 

@@ -57,7 +57,9 @@ def _of_set(image_set: ImageSet) -> Printout:
 
 def _with_reason(image_set: ImageSet, reason: str) -> Printout:
     """The pictures with a reason, the strongest first."""
-    rows = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
+    rows = with_reason(image_set.core.measured, image_set.core.reasons, reason).merge(
+        image_set.table()[["id", "path"]], on="id"
+    )
     words = f"{len(rows):,} of {counted(len(image_set), image_set.noun)}: {reason}"
     return Printout([words], [Table(rows, ["strength", "path", "detail"], number="{:.2f}", noun="picture")])
 

@@ -3,21 +3,24 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.base.wording import counted, listed
 from url_viz.columns.engine import Lazy, column
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame, Imported
 from url_viz.columns.twin_groups import COPIES, group_codes
-from url_viz.findings.object_findings import has_boxes
+from url_viz.columns.undecided import is_resolved
+from url_viz.findings.checks import Check, Listed, Said, has_boxes
 from url_viz.imaging.folder_classes import BETWEEN, SPLIT, is_split_column, parted_splits
 from url_viz.labels.apart import Apart
 from url_viz.labels.votes import Codes
+from url_viz.store.columns.source_columns import PICTURE
 from url_viz.store.columns.user_files import as_text
 from url_viz.store.tables.tables import Graph, Twins, no_twins, positions_of
 
@@ -282,3 +285,120 @@ def leaked_pictures(leaks: pd.DataFrame, *, is_of_objects: bool) -> pd.DataFrame
     rows = leaks.assign(**paths)
     rows = rows[(rows["kind"] != APART) | ~rows["picture"].isin(rows.loc[rows["kind"] != APART, "picture"])]
     return rows.groupby(PICTURE_PAIR, sort=False).agg(kind=("kind", "first"), rows=("id", "size")).reset_index()
+
+
+def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The leaks by twins whose group is not resolved yet, with their `group`.
+
+    A group is resolved once all of its pictures are decided, even if all are kept.
+    """
+    group, leaks = group_codes(table), leaks[~leaks["kind"].isin([APART, SAME_FILE])]
+    is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
+    leak_group = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
+    left: pd.DataFrame = leaks.assign(group=leak_group)[is_open[leak_group]]
+    return left
+
+
+def _pictures_of_kind(kind: str, leaks: pd.DataFrame | None, table: pd.DataFrame) -> pd.DataFrame | None:
+    """The leaks of a kind; of objects a row for each picture."""
+    if leaks is None:
+        return None
+    rows = leaked_pictures(leaks, is_of_objects=True) if has_boxes(table) else leaks
+    rows = rows[rows["kind"] == kind]
+    return rows.drop_duplicates("picture") if has_boxes(table) else rows
+
+
+def _leaks_by_twins(leaks: pd.DataFrame | None, table: pd.DataFrame) -> pd.DataFrame | None:
+    """The leaks that are open; of objects a row for each picture, whatever is decided."""
+    if leaks is None or not has_boxes(table):
+        return None if leaks is None else open_leaks(leaks, table)
+    rows = leaked_pictures(leaks, is_of_objects=True)
+    return rows[~rows["kind"].isin([APART, SAME_FILE])].drop_duplicates("picture")
+
+
+def _splits_in_words(rows: pd.DataFrame, name: str) -> str:
+    return listed(list(map(str, rows[name].unique())))
+
+
+def _said_of_twice(found: pd.DataFrame | None) -> Said | None:
+    if found is None:
+        return None
+    splits = listed([*dict.fromkeys([*found["twin_split"], *found["split"]])])
+    return Said(len(found), counted(len(found), "picture is", "pictures are") + f" in two splits at once, of {splits}")
+
+
+def _said_of_leaks(table: pd.DataFrame, found: pd.DataFrame | None) -> Said | None:
+    if found is None:
+        return None
+    splits, twins = (_splits_in_words(found, name) for name in ("split", "twin_split"))
+    if has_boxes(table):
+        words = counted(len(found), f"picture of {splits} shows", f"pictures of {splits} show")
+        why = (
+            "Testing on what is also in training makes a score too good. Move whole pictures: keep these in one split."
+        )
+        return Said(len(found), f"{words} objects that pictures in {twins} show, too", why, is_listed=True)
+    words = counted(len(found), f"picture of {splits} has", f"pictures of {splits} have")
+    return Said(len(found), f"{words} a copy or another view in {twins}")
+
+
+def _said_of_apart(table: pd.DataFrame, found: pd.DataFrame | None, apart: Apart) -> Said | None:
+    """Objects that are kept apart by their pictures: twins join these, and so those that have twins in common."""
+    if found is None:
+        return None
+    twins = _splits_in_words(found, "twin_split")
+    if has_boxes(table) and apart.choice == PICTURE:
+        words = counted(len(found), "picture is", "pictures are")
+        words += f" linked with {twins} by a third that shows objects of both"
+        return Said(len(found), words, "All may be of one scene. Keep them in one split.")
+    words = counted(len(found), "picture has", "pictures have")
+    return Said(len(found), f"{words} others in {twins} of what is kept apart, such as a patient")
+
+
+def _leaks_bound(leaks: pd.DataFrame | None, table: pd.DataFrame, undropped: pd.DataFrame) -> Listed | None:
+    """Pictures in two splits, or with a twin in another; of objects whatever is decided on these."""
+    if leaks is None:
+        return None
+    if has_boxes(table):
+        rows = leaked_pictures(leaks[leaks["kind"] != APART], is_of_objects=True).drop_duplicates("picture")
+        twin = np.where(rows["kind"] == SAME_FILE, " and", ", with objects of " + rows["twin_picture"])
+        rows, total = rows.rename(columns={"picture": "path"}), table[PICTURE].nunique()
+    else:
+        rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, table)])
+        kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
+        twin, total = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"]), len(undropped)
+    return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), total
+
+
+IN_TWO_SPLITS = Check(
+    "in-two-splits",
+    needs="splits",
+    finds=partial(_pictures_of_kind, SAME_FILE),
+    place=20,
+    says=_said_of_twice,
+    short="picture{s} in two splits",
+    why="Their source names them more than once, so a test on one split repeats training on another. Correct it.",
+    listed_by="splits leaks",
+)
+LEAKS = Check(
+    "leaks",
+    needs="splits",
+    finds=_leaks_by_twins,
+    place=30,
+    says=_said_of_leaks,
+    short="leak{s}",
+    why="Testing on pictures that are also in training makes a score too good. Keep them in one split.",
+    listed_by="splits leaks",
+    title="Leaks: copies and views across splits",
+    ask=None,
+    bound=_leaks_bound,
+)
+KEPT_APART = Check(
+    "apart-in-two-splits",
+    needs="splits",
+    finds=partial(_pictures_of_kind, APART),
+    place=40,
+    says=_said_of_apart,
+    short="leak{s} of what is kept apart",
+    why="A model that knows the patient, video or camera from training is tested too mildly. Keep each in one split.",
+    listed_by="splits leaks",
+)

@@ -1,21 +1,27 @@
 """Findings on objects in pictures: two boxes on one object, tiny or cut boxes, classes that context tells apart."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.base.wording import counted, listed, percent
 from url_viz.columns.engine import column
-from url_viz.columns.filters import Between, Filter, passes_all
+from url_viz.columns.filters import Between, Filter, ReviewSpec, passes_all
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame
 from url_viz.columns.twin_groups import group_codes
+from url_viz.columns.undecided import is_resolved, make_queue
 from url_viz.evidence.probe import out_of_fold_shares
+from url_viz.findings.checks import NAMED, Check, Found, Listed, Said, has_boxes, undecided
 from url_viz.labels.ambiguity import StoredClasses
 from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_issues import LIKELY, LabelCheck
+from url_viz.labels.questions import ask_label, ask_use
 from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.pipeline.twins import SAME_OBJECT
 from url_viz.store.columns.source_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
@@ -31,11 +37,6 @@ SEED, DRAWS = 0, 200
 """… and more often than the crops in 97.5 % of draws of pictures."""
 
 Rows = NDArray[np.int64]
-
-
-def has_boxes(table: pd.DataFrame) -> bool:
-    """Whether `table`, of `ImageSet.table()`, is of objects in pictures."""
-    return {PICTURE, *BOX_COLUMNS} <= set(table.columns)
 
 
 def legible(table: pd.DataFrame) -> tuple[Filter, ...]:
@@ -206,3 +207,140 @@ def box_context(table: pd.DataFrame) -> NDArray[np.float32]:
         np.float32
     )
     return standard
+
+
+def _of_objects(find: Callable[..., Found]) -> Callable[..., Found]:
+    """What `find` finds in a table of objects; None in one of whole pictures."""
+
+    @wraps(find)
+    def found(table: pd.DataFrame, **others: Any) -> Found:
+        return find(table, **others) if has_boxes(table) else None
+
+    return found
+
+
+def _separated(table: pd.DataFrame, label_check: LabelCheck | None) -> pd.DataFrame | None:
+    """Objects of the pairs of classes that overlap, where context separates these."""
+    return None if label_check is None else objects_separated_by_context(table, label_check, label_check.mixed)
+
+
+def _second_boxes(table: pd.DataFrame, found: list[Rows] | None, undropped: pd.DataFrame) -> Listed | None:
+    """All but the largest box on each object."""
+    if found is None:
+        return None
+    rows = [(row, members[0]) for members in found for row in members[1:]]
+    paths = table["path"].to_numpy(object)
+    suggested = [f"on the same object as {paths[first]}" for _, first in rows]
+    second = pd.DataFrame({"id": table["id"].to_numpy()[[row for row, _ in rows]], "suggested": suggested})
+    return undecided(second, undropped)
+
+
+def _said_of_together(table: pd.DataFrame, found: pd.DataFrame) -> Said | None:
+    asked = found[found["id"].isin(make_queue(table, ReviewSpec("wrong-together"), found))]
+    if asked.empty:
+        return None
+    lines = together_in_words(asked)
+    more = f", and {counted(len(lines) - 1, 'other')}" if len(lines) > 1 else ""
+    classes = counted(len(lines), "class", "classes")
+    return Said(len(lines), f"{classes} of a picture may be wrong as a whole: {lines[0]}{more}")
+
+
+def _said_of_doubles(table: pd.DataFrame, found: list[Rows] | None) -> Said | None:
+    is_open, labels = ~is_resolved(table), table["label"].to_numpy(object)
+    groups = [members for members in found or () if is_open[members].any()]
+    mixed = sum(len(set(labels[members])) > 1 for members in groups)
+    words = counted(len(groups), "object has", "objects have") + " two boxes or more"
+    return Said(len(groups), words + (f", {mixed:,} of them of two classes" if mixed else ""))
+
+
+def _said_of_context(found: pd.DataFrame | None) -> Said | None:
+    if found is None:
+        return None
+    pairs = found[["class_a", "class_b", "share"]].drop_duplicates()
+    shown = listed([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
+    words = counted(len(pairs), "pair of classes is", "pairs of classes are")
+    return Said(len(pairs), f"{words} separated by context alone: {shown}")
+
+
+def _said_of_pictures_without(table: pd.DataFrame, without_objects: int) -> Said | None:
+    words = f"{counted(without_objects, 'picture has', 'pictures have')} no object"
+    return Said(without_objects, words) if has_boxes(table) else None
+
+
+CHECKS = (
+    Check(
+        "wrong-together",
+        finds=lambda table, wrong_together: _listed(table) if wrong_together is None else wrong_together,
+        place=60,
+        says=_said_of_together,
+        short="class{es} to check as a whole",
+        why="Objects of other pictures speak against all of them; those of the same picture confirm each other.",
+        title="Classes of a picture, wrong as a whole",
+        ask=ask_label,
+    ),
+    Check(
+        "double-boxes",
+        needs="objects",
+        finds=_of_objects(double_boxes),
+        place=70,
+        says=_said_of_doubles,
+        short="double box{es}",
+        why="A detector learns that one object is two. Keep one box of each.",
+        title="Two boxes on one object",
+        ask=None,
+        bound=_second_boxes,
+    ),
+    Check(
+        "separated-by-context",
+        needs="objects",
+        finds=_of_objects(_separated),
+        place=130,
+        says=_said_of_context,
+        short="pair{s} of classes told apart by context",
+        why="Their crops look alike; what else is in the picture, and where the box is, tells which they are.",
+        title="Classes that only context separates",
+        ask=ask_label,
+    ),
+    Check(
+        "tiny",
+        needs="objects",
+        finds=_of_objects(tiny),
+        place=160,
+        says=lambda left: Said(
+            left, f"{counted(left, 'object is', 'objects are')} smaller than {TINY_PX} × {TINY_PX} pixels"
+        ),
+        short="tiny object{s}",
+        why="Hardly anything can be seen of them, nor told of their class.",
+        title="Tiny objects",
+        ask=ask_use,
+        bound=undecided,
+    ),
+    Check(
+        "outside",
+        needs="objects",
+        finds=_of_objects(outside),
+        place=170,
+        says=lambda left: Said(left, f"{counted(left, 'box reaches', 'boxes reach')} beyond the picture"),
+        short="box{es} beyond the picture",
+        why="The annotations may be of another size or orientation of the picture.",
+        title="Boxes beyond their picture",
+        bound=undecided,
+    ),
+    Check(
+        "cut-by-frame",
+        needs="objects",
+        finds=_of_objects(cut_by_frame),
+        place=180,
+        says=lambda left: Said(left, f"{counted(left, 'object is', 'objects are')} cut by the frame"),
+        short="cut by the frame",
+        why="A part may not show what it is of. The most ambiguous come first.",
+        title="Cut by the frame",
+    ),
+    Check(
+        "without-objects",
+        place=200,
+        says=_said_of_pictures_without,
+        short="picture{s} without objects",
+        why="Good as background, if nothing was overlooked.",
+    ),
+)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,17 +16,15 @@ from url_viz.columns.measures import CONFUSABILITY, TUNED, shown_reason, value_c
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.columns.twin_groups import group_codes
 from url_viz.evidence.order import Order
+from url_viz.findings.checks import Check, Said, counted_rows, undecided
+from url_viz.labels.questions import ask_use
 from url_viz.pipeline.confusability import FEWEST_RANKED
 
 Values = NDArray[np.float32]
 
+BETWEEN_CLASSES, NEAR_EMPTY, TWIN = "between classes", "near-empty", "twin"
 MOTION_BLUR, BLURRED = "motion blur", "blurred"
-DARK, BLOWN_OUT, LOW_CONTRAST, NEAR_EMPTY = "dark", "blown out", "low contrast", "near-empty"
-TINY, EXTREME_ASPECT = "tiny", "extreme aspect"
-BETWEEN_CLASSES, CONFUSED, OUTLIER, TWIN = "between classes", "easily confused", "out on its own", "twin"
 
-USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
-"""Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
 MOST_USELESS = 0.2
 """What this fraction of pictures share is a trait of the set, and no finding."""
 COMMON_SHARE = 0.8
@@ -151,15 +151,19 @@ def _detail(text: str, *columns: str) -> Callable[[pd.DataFrame], list[str]]:
     return lambda rows: [text.format(*row) for row in zip(*(_column(rows, name) for name in columns), strict=True)]
 
 
-def _ramped(
-    column: str, start: float, full: float, text: str
-) -> tuple[Callable[[pd.DataFrame], Values], Callable[[pd.DataFrame], list[str]]]:
+def _ramped(column: str, start: float, full: float, text: str) -> dict[str, Any]:
     """Strength and detail by a column's value: 0 up to `start`, 1 from `full` on."""
-    return lambda table: Ramp(start, full)(_column(table, column)), _detail(text, column)
+    return {"strength": lambda table: Ramp(start, full)(_column(table, column)), "detail": _detail(text, column)}
 
 
 def _size_detail(rows: pd.DataFrame) -> list[str]:
     return [f"{w} × {h} pixels" for w, h in zip(rows["width"], rows["height"], strict=True)]
+
+
+def _short_sides(rows: pd.DataFrame) -> str:
+    short = _sides(rows)[0]
+    low, high = int(short.min()), int(short.max())
+    return f"{low} px" if low == high else f"{low} to {high} px"
 
 
 def _aspect_detail(rows: pd.DataFrame) -> list[str]:
@@ -178,20 +182,28 @@ def _twin_detail(rows: pd.DataFrame) -> list[str]:
     return ["there are copies of it" if each else alike for each in is_copy]
 
 
-@dataclass(frozen=True)
-class Reason:
-    """One reason: its strength for each picture of a table, 0 to 1 and 0 for none, and the words for it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reason(Check):
+    """A check that grades every picture of a table: `strength` (N,), 0 to 1 and 0 for none; its name is the reason's.
 
-    `words` are said of a set whose pictures share it, `detail` of each of some rows. A picture that has it is not given
-    those that it `excludes`. One that `restates` the leading measure explains nothing of its order.
+    It finds the pictures that have it, unless something else. `shared` is said of a set whose pictures share it, with
+    `range` of their rows in brackets, `detail` of each of some rows. A picture that has it is not given those that it
+    `excludes`. One that `restates` the leading measure explains nothing of its order. Beyond a strength of
+    `useless_from` a picture shows nothing; at full strength an `is_fault` is one of each picture, however many have it.
     """
 
-    name: str
-    words: str
     strength: Callable[[pd.DataFrame], Values]
     detail: Callable[[pd.DataFrame], list[str]]
+    shared: str
+    range: Callable[[pd.DataFrame], str] = lambda rows: ""
     excludes: tuple[str, ...] = ()
     restates: tuple[str, ...] = ()
+    useless_from: float = 1.0
+    is_fault: bool = False
+
+    def __post_init__(self) -> None:
+        if self.finds is None and (self.says or self.title or self.bound):
+            object.__setattr__(self, "finds", partial(_having, self.name))
 
 
 # Thresholds were chosen on the views of the demo set and on development pictures (docs/look.md has the figures).
@@ -202,52 +214,71 @@ class Reason:
 REASONS = (
     Reason(
         MOTION_BLUR,
-        "are smeared by motion",
-        _smeared,
-        _detail(
+        strength=_smeared,
+        detail=_detail(
             "its sharpest edges rise by {:.0%} per thumbnail pixel in one direction, by {:.0%} across it",
             *("least_sharpness", "sharpness_across"),
         ),
+        shared="are smeared by motion",
         excludes=(BLURRED,),
     ),
     Reason(
-        *(BLURRED, "are blurred", _blurred),
-        _detail("its sharpest edges rise by only {:.0%} per thumbnail pixel", "sharpness"),
+        BLURRED,
+        strength=_blurred,
+        detail=_detail("its sharpest edges rise by only {:.0%} per thumbnail pixel", "sharpness"),
+        shared="are blurred",
+        useless_from=0.75,
     ),
     Reason(  # the 90th percentile of grey
-        *(DARK, "are dark"),
-        *_ramped("highlights", 0.28, 0.06, "nine tenths of it is darker than {:.0%} grey"),
-        excludes=(BLOWN_OUT, LOW_CONTRAST),
+        "dark",
+        **_ramped("highlights", 0.28, 0.06, "nine tenths of it is darker than {:.0%} grey"),
+        shared="are dark",
+        excludes=("blown out", "low contrast"),
+        useless_from=0.75,
     ),
-    Reason(BLOWN_OUT, "are blown out", _blown_out, _detail("{:.0%} of it is white", "white_share")),
+    Reason(
+        "blown out",
+        strength=_blown_out,
+        detail=_detail("{:.0%} of it is white", "white_share"),
+        shared="are blown out",
+        useless_from=0.75,
+    ),
     Reason(  # from the 2nd to the 98th percentile of grey
-        *(LOW_CONTRAST, "have little contrast"),
-        *_ramped("contrast", 0.19, 0.05, "its greys span only {:.0%} of the scale"),
+        "low contrast",
+        **_ramped("contrast", 0.19, 0.05, "its greys span only {:.0%} of the scale"),
+        shared="have little contrast",
     ),
     Reason(  # the share within nine grey levels
-        *(NEAR_EMPTY, "are near-empty"),
-        *_ramped("flat_share", 0.92, 0.99, "{:.0%} of it is a single tone"),
-        excludes=(MOTION_BLUR, BLURRED, LOW_CONTRAST, BETWEEN_CLASSES, CONFUSED),
+        NEAR_EMPTY,
+        **_ramped("flat_share", 0.92, 0.99, "{:.0%} of it is a single tone"),
+        shared="are near-empty",
+        excludes=(MOTION_BLUR, BLURRED, "low contrast", BETWEEN_CLASSES, "easily confused"),
+        useless_from=0.0,
+        is_fault=True,
     ),
-    Reason(TINY, "are tiny", _tiny, _size_detail),
-    Reason(EXTREME_ASPECT, "are long and narrow", _long, _aspect_detail),
-    Reason(BETWEEN_CLASSES, "are torn between classes", _between, _between_detail),
+    Reason("tiny", strength=_tiny, detail=_size_detail, shared="are tiny", range=_short_sides),
+    Reason("extreme aspect", strength=_long, detail=_aspect_detail, shared="are long and narrow"),
+    Reason(BETWEEN_CLASSES, strength=_between, detail=_between_detail, shared="are torn between classes"),
     Reason(
-        *(CONFUSED, "are easily mistaken for others", _confused),
-        _detail("more easily mistaken than {:.0%} of this set", "confusability"),
+        "easily confused",
+        strength=_confused,
+        detail=_detail("more easily mistaken than {:.0%} of this set", "confusability"),
+        shared="are easily mistaken for others",
         restates=(CONFUSABILITY.name, TUNED.name),
     ),
     Reason(
-        *(OUTLIER, "are unlike the rest", _outlier),
-        _detail(
+        "out on its own",
+        strength=_outlier,
+        detail=_detail(
             "its nearest picture, near copies aside, has a similarity of {:.2f}, low for this set",
             "nearest_similarity",
         ),
-        excludes=(CONFUSED,),
+        shared="are unlike the rest",
+        excludes=("easily confused",),
     ),
-    Reason(TWIN, "have copies or look-alikes", _twin, _twin_detail),
+    Reason(TWIN, strength=_twin, detail=_twin_detail, shared="have copies or look-alikes"),
 )
-"""Every reason; of two that explain as much, the earlier comes first."""
+"""The reasons that every set knows; of two that explain as much, the earlier comes first."""
 NAMES = tuple(reason.name for reason in REASONS)
 
 
@@ -255,7 +286,7 @@ NAMES = tuple(reason.name for reason in REASONS)
 class Shared:
     """A reason that `count` of a set's `pictures` have, too many to state it for each; `detail` in brackets, or ""."""
 
-    name: str
+    reason: Reason
     count: int
     pictures: int
     detail: str = ""
@@ -263,29 +294,38 @@ class Shared:
     @property
     def words(self) -> str:
         """A sentence: "All 2,500 pictures are tiny (32 px)."."""
-        words = REASONS[NAMES.index(self.name)].words
         share = f"All {self.pictures:,}" if self.count == self.pictures else f"{self.count:,} of {self.pictures:,}"
-        return f"{share} pictures {words}{f' ({self.detail})' if self.detail else ''}."
+        return f"{share} pictures {self.reason.shared}{f' ({self.detail})' if self.detail else ''}."
 
 
 @dataclass(frozen=True)
 class Reasons:
-    """The reasons of N pictures: `strength` (N, len(NAMES)) float32, 0 if a reason is not given.
+    """The reasons of N pictures: `strength` (N, R) float32 of each of R `checks`, 0 if a reason is not given.
 
-    `explains` (len(NAMES),) is how much each goes with the leading order of the set; `shared` are those that nearly all
-    pictures have, which are given to none.
+    `explains` (R,) is how much each goes with the leading order of the set; `shared` are those that nearly all pictures
+    have, which are given to none.
     """
 
     strength: Values
     explains: Values
     shared: tuple[Shared, ...] = ()
+    checks: tuple[Reason, ...] = REASONS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.checks)
+
+    def of(self, name: str) -> Values:
+        """The strengths (N,) of one reason."""
+        strength: Values = self.strength[:, self.names.index(name)]
+        return strength
 
     def order(self) -> tuple[str, ...]:
         """The names of the reasons that some pictures have, what explains most of these first."""
         count = np.count_nonzero(self.strength, axis=0)
         mean = self.strength.sum(axis=0) / np.maximum(count, 1)
         order = np.argsort(-mean * self.explains, kind="stable")
-        return tuple(NAMES[position] for position in order if count[position])
+        return tuple(self.names[position] for position in order if count[position])
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and numbers of the reasons that are given, row by row, what explains most first.
@@ -294,8 +334,9 @@ class Reasons:
         """
         rows, which = np.nonzero(self.strength)
         weakness = ((1 - self.strength[rows, which] * self.explains[which]) * _FINEST).astype(np.int64)
-        key = np.sort((rows * (_FINEST + 1) + weakness) * len(NAMES) + which)  # sorting one number is far faster
-        return key // len(NAMES) // (_FINEST + 1), key % len(NAMES)
+        count = len(self.checks)
+        key = np.sort((rows * (_FINEST + 1) + weakness) * count + which)  # sorting one number is far faster
+        return key // count // (_FINEST + 1), key % count
 
     def texts(self) -> NDArray[np.object_]:
         """The names of each picture's reasons (N,), what explains most first, joined by "; "; "" if there is none."""
@@ -305,29 +346,30 @@ class Reasons:
         texts = np.full(len(self.strength), "", object)
         for place in range(int(position.max(initial=-1)) + 1):
             here = position == place
-            names = np.array([f"{SEPARATOR if place else ''}{name}" for name in NAMES], object)
+            names = np.array([f"{SEPARATOR if place else ''}{name}" for name in self.names], object)
             texts[rows[here]] += names[which[here]]
         return texts
 
 
-def find_reasons(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
+def find_reasons(table: pd.DataFrame, *, leading: str | None = None, checks: tuple[Reason, ...] = REASONS) -> Reasons:
     """The reasons of each picture of a table (columns as of `ImageSet.table`).
 
     `leading` is the measure by which the set is ordered; without one all reasons explain as much.
     """
-    measured = measured_strengths(table)
-    common = shared_by_most(measured)
-    shared = tuple(_shared(name, table, measured) for name in common)
-    strength = without_contradictions(np.where(np.isin(NAMES, common), np.float32(0), measured))
+    measured = measured_strengths(table, checks)
+    is_common = shared_by_most(measured, checks)
+    shared = tuple(_shared(checks[number], table, measured[:, number] > 0) for number in np.flatnonzero(is_common))
+    strength = without_contradictions(np.where(is_common, np.float32(0), measured), checks)
     if leading is None:
-        return Reasons(strength, np.ones(len(NAMES), np.float32), shared)
-    return Reasons(strength, explained(strength, percentile_of_each(table, leading), leading), shared)
+        return Reasons(strength, np.ones(len(checks), np.float32), shared, checks)
+    explains = explained(strength, percentile_of_each(table, leading), leading, checks)
+    return Reasons(strength, explains, shared, checks)
 
 
 @column()
-def reasons(measured: pd.DataFrame, order: Order) -> Reasons:
+def reasons(measured: pd.DataFrame, order: Order, reason_checks: tuple[Reason, ...]) -> Reasons:
     """The reasons of each picture, by the measure that leads."""
-    return find_reasons(measured, leading=order.measure)
+    return find_reasons(measured, leading=order.measure, checks=reason_checks)
 
 
 @column()
@@ -340,67 +382,71 @@ def with_reasons(measured: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
     """Pictures that show nothing: id and, as suggested, why; the surest first.
 
-    A reason of more than MOST_USELESS is a trait of the set and left out; a picture of a single tone never is.
+    A reason of more than MOST_USELESS is a trait of the set and left out; a fault of each picture never is.
     """
-    strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
-    for number, (name, least) in enumerate(USELESS_FROM.items()):
-        values = reasons.strength[:, NAMES.index(name)]
-        is_useless = values > least
+    checks = [each for each in reversed(reasons.checks) if each.useless_from < 1]  # the strongest word first
+    strength = np.zeros((len(table), len(checks)), np.float32)
+    for number, each in enumerate(checks):
+        values = reasons.of(each.name)
+        is_useless = values > each.useless_from
         if is_useless.sum() > MOST_USELESS * len(table):
-            is_useless = (values >= 1) & (name == NEAR_EMPTY)
+            is_useless = (values >= 1) & each.is_fault
         strength[is_useless, number] = values[is_useless]
     best = strength.max(axis=1)
     rows = np.flatnonzero(best > 0)
     rows = rows[np.argsort(-best[rows], kind="stable")]
-    why = np.array(list(USELESS_FROM), object)[strength.argmax(axis=1)]
+    why = np.array([each.name for each in checks], object)[strength.argmax(axis=1)]
     return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
 
 
-def measured_strengths(table: pd.DataFrame) -> Values:
-    """The strength of each reason of NAMES for each picture (N, len(NAMES)), 0 to 1, before any is left out."""
-    return np.stack([reason.strength(table) for reason in REASONS], axis=1)
+def _having(name: str, table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """The pictures with a reason, the strongest first: id, suggested (the reason)."""
+    strength = reasons.of(name)
+    rows = np.argsort(-strength, kind="stable")[: np.count_nonzero(strength)]
+    return table.iloc[rows][["id"]].assign(suggested=name)
 
 
-def shared_by_most(strength: Values) -> tuple[str, ...]:
-    """The reasons that more than COMMON_SHARE of the pictures have, by their strengths (N, len(NAMES)).
+def measured_strengths(table: pd.DataFrame, checks: Sequence[Reason] = REASONS) -> Values:
+    """The strength of each reason for each picture (N, R), 0 to 1, before any is left out."""
+    return np.stack([reason.strength(table) for reason in checks], axis=1)
 
-    Where most pictures are of a single tone, that they are near-empty is no trait of the set but a fault of each.
+
+def shared_by_most(strength: Values, checks: Sequence[Reason] = REASONS) -> NDArray[np.bool_]:
+    """Which reasons (R,) more than COMMON_SHARE of the pictures have, by their strengths (N, R).
+
+    Where most pictures have a fault at full strength, such as a single tone, it is no trait of the set.
     """
     if len(strength) < FEWEST_FOR_COMMON:
-        return ()
-    is_common = (strength > 0).mean(axis=0) > COMMON_SHARE
-    is_common &= (np.array(NAMES) != NEAR_EMPTY) | (np.median(strength, axis=0) < 1)
-    return tuple(name for name, common in zip(NAMES, is_common, strict=True) if common)
+        return np.zeros(len(checks), bool)
+    is_fault = np.array([each.is_fault for each in checks]) & (np.median(strength, axis=0) >= 1)
+    return np.asarray(((strength > 0).mean(axis=0) > COMMON_SHARE) & ~is_fault)
 
 
-def _shared(name: str, table: pd.DataFrame, measured: Values) -> Shared:
-    has, detail = measured[:, NAMES.index(name)] > 0, ""
-    if name == TINY:
-        short = _sides(table)[0][has]
-        low, high = int(short.min()), int(short.max())
-        detail = f"{low} px" if low == high else f"{low} to {high} px"
-    return Shared(name, int(has.sum()), len(table), detail)
+def _shared(reason: Reason, table: pd.DataFrame, has: NDArray[np.bool_]) -> Shared:
+    return Shared(reason, int(has.sum()), len(table), reason.range(table[has]))
 
 
-def without_contradictions(strength: Values) -> Values:
-    """Strengths (N, len(NAMES)) without those that another reason of the picture excludes."""
-    left = strength.copy()
-    for number, reason in enumerate(REASONS):
-        left[np.ix_(left[:, number] > 0, np.isin(NAMES, reason.excludes))] = 0
+def without_contradictions(strength: Values, checks: Sequence[Reason] = REASONS) -> Values:
+    """Strengths (N, R) without those that another reason of the picture excludes."""
+    left, names = strength.copy(), [each.name for each in checks]
+    for number, reason in enumerate(checks):
+        left[np.ix_(left[:, number] > 0, np.isin(names, reason.excludes))] = 0
     return left
 
 
-def explained(strength: Values, percentile: NDArray[np.floating], leading: str) -> Values:
-    """How much each reason goes with the leading order (len(NAMES),), LEAST to 1: 2 m − 1.
+def explained(
+    strength: Values, percentile: NDArray[np.floating], leading: str, checks: Sequence[Reason] = REASONS
+) -> Values:
+    """How much each reason goes with the leading order (R,), LEAST to 1: 2 m − 1.
 
     m is the mean place in the order, 0 to 1, of the pictures that have the reason, by their `percentile` (N,), 0 to 100
     (nan counts as the middle), and of PRIOR in the middle.
     """
     rows, which = np.nonzero(strength > 0)
     place = np.nan_to_num(np.asarray(percentile[rows], np.float64) / 100, nan=0.5)
-    total, count = (np.bincount(which, weights, len(NAMES)) for weights in (place, None))
+    total, count = (np.bincount(which, weights, len(checks)) for weights in (place, None))
     mean = (total + PRIOR / 2) / (count + PRIOR)
-    restates = np.array([leading in reason.restates for reason in REASONS])
+    restates = np.array([leading in reason.restates for reason in checks])
     return np.where(restates, LEAST, np.maximum(LEAST, 2 * mean - 1)).astype(np.float32)
 
 
@@ -413,25 +459,26 @@ def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.inte
         table, reasons = table.iloc[rows], replace(reasons, strength=reasons.strength[rows])
     rows, which = reasons.pairs()
     detail = np.full(len(rows), "", object)
-    for number, reason in enumerate(REASONS):
+    for number, reason in enumerate(reasons.checks):
         having = np.flatnonzero(which == number)
         if len(having):
             detail[having] = reason.detail(table.iloc[rows[having]])
     return pd.DataFrame(
         {
             "id": table["id"].to_numpy()[rows],
-            "reason": np.array(NAMES, object)[which],
+            "reason": np.array(reasons.names, object)[which],
             "strength": reasons.strength[rows, which],
             "detail": detail,
         }
     )
 
 
-def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
+def with_reason(table: pd.DataFrame, reasons: Reasons, name: str) -> pd.DataFrame:
     """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for an unknown reason."""
-    if value_called("reasons", name) not in NAMES:
-        raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(map(shown_reason, NAMES))}.")
-    rows: pd.DataFrame = reasons[reasons["reason"] == value_called("reasons", name)]
+    if value_called("reasons", name) not in reasons.names:
+        raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(map(shown_reason, reasons.names))}.")
+    rows = reason_table(table, reasons)
+    rows = rows[rows["reason"] == value_called("reasons", name)]
     return rows.sort_values("strength", ascending=False, kind="stable")
 
 
@@ -441,5 +488,23 @@ def reason_counts(texts: "pd.Series[str]", names: Sequence[str] = NAMES) -> dict
     totals = dict.fromkeys(names, 0)
     for text, count in zip(distinct, np.bincount(codes, minlength=len(distinct)), strict=True):
         for name in text.split(SEPARATOR) if text else ():
-            totals[name] += int(count)
+            totals[name] = totals.get(name, 0) + int(count)
     return {name: count for name, count in totals.items() if count}
+
+
+def _said_of_useless(table: pd.DataFrame, found: pd.DataFrame, left: int) -> Said:
+    why = ", ".join(found["suggested"].value_counts().index)
+    return Said(left, f"{counted_rows(table, left, 'shows', 'show')} hardly anything ({why})")
+
+
+USELESS = Check(
+    "useless",
+    finds=useless,
+    place=150,
+    says=_said_of_useless,
+    short="with hardly anything to see",
+    why="No model can learn anything from them, or be right about them.",
+    title="Hardly anything to see",
+    ask=ask_use,
+    bound=undecided,
+)

@@ -16,7 +16,7 @@ from url_viz.base.wording import command, counted
 from url_viz.capability import AsPath, capability
 from url_viz.columns.twin_groups import left_of_copies, one_of_each, twin_table, within_pictures
 from url_viz.core import SetCore, SetSubject, require_same_kind
-from url_viz.findings.findings import Finding, leak_findings
+from url_viz.findings.findings import Finding, findings_that_need
 from url_viz.findings.leaks import APART, SAME_FILE, Splits, leaked_pictures, leaks, leaks_between_sets, splits
 from url_viz.findings.made_splits import TEST, TRAIN, MadeSplits, make_splits, shares_of
 from url_viz.imaging.folder_classes import SPLIT
@@ -233,7 +233,7 @@ class SetSplits(SetSubject):
 
     def findings(self) -> tuple[Finding, ...]:
         """Those of `ImageSet.findings()` that are of splits."""
-        return self._core.derived.get(leak_findings)
+        return findings_that_need(self._core.derived, "splits")
 
 
 def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from url_viz.base.wording import counted, first_of, listed, percent
 from url_viz.columns.engine import OnDisk, column
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame, Imported
+from url_viz.findings.checks import Check, Listed, Said
 from url_viz.imaging.folder_classes import SPLIT, is_split_column
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_choice import Labels, level_of
@@ -110,13 +111,6 @@ class Shortcuts:
     def classes(self) -> tuple[str, ...]:
         """The classes in `findings`."""
         return tuple(dict.fromkeys(self.findings["label"]))
-
-    @property
-    def why(self) -> str:
-        return (
-            "A model may learn this in place of what the pictures show, and fails where the two part. Give all classes "
-            "the same, or test on pictures in which it does not go with the class."
-        )
 
     def words(self, rows: pd.DataFrame | None = None) -> list[str]:
         """A sentence for each property: "JPEG quality alone tells 4 of 12 classes (a, …): 71 % right, chance 20 %"."""
@@ -397,3 +391,33 @@ def _median(values: Floats, text: str) -> Callable[[Ints], str]:
 def _day(days: Floats) -> str:
     some = days[np.isfinite(days)]
     return str(np.datetime64(int(np.median(some)), "D")) if len(some) else ""
+
+
+def _said_of_shortcuts(shortcuts: Shortcuts | None) -> Said | None:
+    if shortcuts is None or not shortcuts.classes:
+        return None
+    first, *others = shortcuts.words()
+    more = f", and {counted(len(others), 'other property', 'other properties')}" if others else ""
+    return Said(len(shortcuts.classes), f"{first}{more}")
+
+
+def _shortcuts_bound(shortcuts: Shortcuts | None) -> Listed | None:
+    """Classes, each with what tells it."""
+    if shortcuts is None:
+        return None
+    rows = shortcuts.findings
+    told = pd.DataFrame({"path": rows["label"], "detail": "told by " + rows["property"].str.cat(rows["here"], sep=" ")})
+    return told.groupby("path", sort=False, as_index=False).agg({"detail": ", ".join}), shortcuts.of
+
+
+SHORTCUTS = Check(
+    "shortcuts",
+    needs="classes",
+    place=45,
+    says=_said_of_shortcuts,
+    short="class{es} told by a shortcut",
+    why="A model may learn this in place of what the pictures show, and fails where the two part. Give all classes the "
+    "same, or test on pictures in which it does not go with the class.",
+    listed_by="shortcuts",
+    bound=_shortcuts_bound,
+)

@@ -14,11 +14,12 @@ from url_viz.base.wording import counted, duration
 from url_viz.columns.engine import column
 from url_viz.columns.filters import SEPARATOR, passes_all
 from url_viz.columns.twin_groups import first_of_each
-from url_viz.findings.object_findings import LEGIBLE, TINY_PX, double_boxes, has_boxes
+from url_viz.columns.undecided import is_resolved
+from url_viz.findings.checks import has_boxes
+from url_viz.findings.object_findings import LEGIBLE, TINY_PX, double_boxes
 from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, ClassPair, LabelCheck
 from url_viz.labels.votes import Doubles
-from url_viz.review.review_queue import is_resolved
 
 WORTH_ASKING = 0.25
 """A queue of doubtful labels ends where fewer than this fraction of what comes is wrong."""

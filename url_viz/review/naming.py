@@ -10,6 +10,7 @@ from url_viz.columns.engine import Lazy, column
 from url_viz.columns.second_model import Opinion
 from url_viz.columns.table import Frame
 from url_viz.evidence.choice import Rows, cover_first
+from url_viz.findings.checks import Check
 from url_viz.labels.ambiguity import LEAST_OF_A_CLASS, Classified
 from url_viz.labels.classes import (
     CodedLabels,
@@ -114,3 +115,6 @@ def first_to_name(
         among=None if among is None else np.isin(graph.content, contents[among]),
     )
     return positions_of(graph.content[rows], contents)
+
+
+TO_NAME = Check("names", needs="graph", title="Name these first")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from url_viz.base.printout import Printout
 from url_viz.base.wording import counted, duration, first_of
 from url_viz.columns.filters import ReviewSpec, Scope
-from url_viz.findings.findings import Finding
+from url_viz.findings.findings import Finding, check_of
 from url_viz.labels.label_choice import CONFIRMED, EITHER, relabelled
 from url_viz.review.cards import CardAnswer
 from url_viz.review.review import title_of_review
@@ -23,14 +23,6 @@ from url_viz.store.decisions.decisions import DECIDED
 
 SHOWN = 3
 """How many pictures of a queue are shown."""
-
-
-LISTED_BY = {
-    **dict.fromkeys(("leaks", "in-two-splits", "apart-in-two-splits"), "splits leaks"),
-    "shortcuts": "shortcuts",
-    "unreadable": "export table --failures",
-}
-"""The commands that list what no review opens."""
 
 
 def findings_printout(image_set: Any, findings: Sequence[Finding]) -> Printout:
@@ -44,11 +36,9 @@ def findings_printout(image_set: Any, findings: Sequence[Finding]) -> Printout:
 
 
 def _command_of(image_set: Any, row: "QueueRow") -> str:
-    if row.kind == "without-objects":
-        return first_of(image_set.files.without_objects())
-    if row.opens is None:
-        return LISTED_BY[row.kind]
     spec = row.opens
+    if spec is None:
+        return check_of(row.kind).listed_by or first_of(image_set.files.without_objects())
     per_class = f" --within-class --per-class {spec.per_class}" if spec.per_class else ""
     return f"review --by {spec.by}{per_class}" + (f" --top {spec.most}" if spec.most else "")
 

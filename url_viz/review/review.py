@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, Literal
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,20 +14,11 @@ from url_viz.columns.filters import OneOf, ReviewSpec, Scope, filter_in_words, s
 from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, TUNED, quoted
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import base, graph
-from url_viz.columns.twin_groups import COPIES, has_copies, marks_of, members_of_groups
-from url_viz.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes
-from url_viz.findings.leaks import leaks, splits
-from url_viz.findings.object_findings import (
-    LEGIBLE,
-    TINY_PX,
-    cut_by_frame,
-    double_boxes,
-    legible,
-    outside,
-    tiny,
-    wrong_together,
-)
-from url_viz.findings.reasons import reasons, useless
+from url_viz.columns.twin_groups import has_copies, marks_of, members_of_groups
+from url_viz.columns.undecided import MOST, Bools, Ids, open_groups
+from url_viz.findings.findings import reviews
+from url_viz.findings.leaks import LEAKS, splits
+from url_viz.findings.object_findings import LEGIBLE, TINY_PX, legible
 from url_viz.labels.doubtful_labels import (
     ALWAYS_ASKED,
     FORECAST_AHEAD,
@@ -39,26 +30,13 @@ from url_viz.labels.doubtful_labels import (
     wrong_in_words,
 )
 from url_viz.labels.label_choice import label_people
-from url_viz.labels.label_issues import label_check
 from url_viz.labels.people import classes_said, disagreed, said_in_words
-from url_viz.review.cards import (
-    MOST_KEYS,
-    CardAnswer,
-    Choice,
-    Moved,
-    Question,
-    ask_any_label,
-    ask_label,
-    ask_missed,
-    ask_prediction,
-    ask_use,
-    between_classes,
-)
+from url_viz.labels.questions import Choice, Question, ask_label, between_classes
+from url_viz.review.cards import MOST_KEYS, CardAnswer, Moved
 from url_viz.review.naming import first_to_name, name_suggestions, names
-from url_viz.review.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, open_groups
+from url_viz.review.review_queue import NEAREST, Review, ReviewContext
 from url_viz.review.tuned import change_in_words, moved_share, pairs, tuned_order
-from url_viz.runs.detections import DETECTED, missed, other_class
-from url_viz.runs.model_accuracy import QUEUES, in_queue
+from url_viz.runs.detections import DETECTED
 from url_viz.store.decisions.answers import ordered
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Judgement
@@ -85,7 +63,7 @@ class DoubtfulReview(Review):
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._doubtful = context.required(doubtful)
+        self._doubtful = context.required(doubtful, "labels")
         self._known: tuple[object, Forecast, int] | None = None
         self._looked_at = 0
         super().__init__(spec, context, self._doubtful.pictures, ask_label)
@@ -248,17 +226,16 @@ class GroupReview(Review):
         spec: ReviewSpec,
         context: ReviewContext,
         *,
-        least: int = 2,
-        groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
+        groups: Sequence[Ids] | None = None,
         suggests: bool = False,
     ) -> None:
-        """For groups of `least` pictures or more; `groups` gives the rows of each, the one that it `suggests` first."""
-        self._least, self._groups, self._suggests = least, groups, suggests
+        """`groups` are the rows of each, the one that it `suggests` first; by default those of twins."""
+        self._groups, self._suggests = members_of_groups(context.table) if groups is None else groups, suggests
         super().__init__(spec, context)
 
     @cached_property
     def _by_lead(self) -> dict[int, Ids]:
-        return {int(self._ids[group[0]]): group for group in self._groups(self.table)}
+        return {int(self._ids[group[0]]): group for group in self._groups}
 
     def _members(self, lead: int) -> Ids | None:
         """The rows of the group that a picture leads, the one to keep first; None if it leads none."""
@@ -270,7 +247,7 @@ class GroupReview(Review):
         return members
 
     def _queue(self) -> Ids:
-        return open_groups(self.table, self.spec, self._groups(self.table), least=self._least)
+        return open_groups(self.table, self.spec, self._groups)
 
     def _can_ask(self, ids: Ids) -> Bools:
         both = zip(ids.tolist(), super()._can_ask(ids), strict=True)
@@ -311,11 +288,12 @@ class LeakReview(GroupReview):
     """Asks of copies and views which to keep; beside each picture stands its split."""
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._splits, self._leaks = context.required(splits), context.required(leaks)
-        super().__init__(spec, context)
+        self._splits = context.required(splits, LEAKS.needs)
+        self._leaks = context.required(LEAKS.columns["found"], LEAKS.needs)
+        super().__init__(spec, context, groups=())
 
     def _queue(self) -> Ids:
-        ids = np.array(open_leaks(self._leaks, self.table).drop_duplicates("group")["id"], np.int64)
+        ids = np.array(self._leaks.drop_duplicates("group")["id"], np.int64)
         return ids[np.isin(ids, self._ids[self._in_scope()])][: min(self.spec.most or MOST, MOST)]
 
     def _members(self, lead: int) -> Ids | None:
@@ -350,7 +328,7 @@ class PairReview(Review):
     takes = ("same",)
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._derived, self._answers, self._pairs = context.derived, context.answers, context.required(pairs)
+        self._derived, self._answers, self._pairs = context.derived, context.answers, context.required(pairs, "graph")
         super().__init__(spec, context)
 
     @cached_property
@@ -408,7 +386,7 @@ class NameReview(Review):
 
     def _queue(self) -> Ids:
         graph_of_set, contents = self._derived.get(graph), self._derived.get(base).contents
-        assert graph_of_set is not None  # REVIEWS says that it needs one
+        assert graph_of_set is not None  # the check says that it needs one
         count = self.spec.most or ASKED
         return self._ids[first_to_name(graph_of_set, contents, self._derived.get(names), count, self._in_scope())]
 
@@ -467,84 +445,14 @@ class NameReview(Review):
         return action
 
 
-@dataclass(frozen=True)
-class ReviewKind:
-    """Something to review: its title, how its queue is opened, what is counted, and what a set needs for it.
-
-    What a finding opens is offered by the finding alone.
-    """
-
-    title: str
-    open: Callable[[ReviewSpec, ReviewContext], Review]
-    unit: str = "picture"
-    needs: Literal["nothing", "labels", "graph", "predictions", "finding"] = "finding"
-
-
-def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask: Ask, **needs: Any) -> ReviewKind:
-    """The review of a list of pictures, with the question that it asks of each."""
-    return ReviewKind(title, lambda spec, context: Review(spec, context, listed(context), ask), **needs)
-
-
-def _wrong_together(context: ReviewContext) -> pd.DataFrame:
-    found = context.derived.get(wrong_together)
-    return context.table.loc[[], ["id"]].assign(suggested=None) if found is None else found
-
-
-def _model_review(name: str) -> ReviewKind:
-    ask = between_classes if name == "model-ambiguous" else ask_any_label
-    return list_review(QUEUES[name].title, lambda context: in_queue(context.table, name), ask)
-
-
-REVIEWS = {
-    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
-    "disagreed": ReviewKind("Labels on which people differ", DisagreedReview),
-    "labels": list_review(
-        "All labels, most doubtful first",
-        lambda context: context.required(label_check).pictures,
-        ask_any_label,
-        needs="labels",
-    ),
-    "wrong-together": list_review("Classes of a picture, wrong as a whole", _wrong_together, ask_label),
-    "mixed-up": list_review(
-        "Classes that overlap",
-        lambda context: mixed_up(context.required(label_check), context.derived.get(doubtful)),
-        ask_label,
-    ),
-    **{name: _model_review(name) for name in QUEUES},
-    "leaks": ReviewKind("Leaks: copies and views across splits", LeakReview, "group"),
-    "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
-    "separated-by-context": list_review(
-        "Classes that only context separates",
-        lambda context: separated_by_context(context.table, context.required(label_check)),
-        ask_label,
-    ),
-    "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
-    "useless": list_review(
-        "Hardly anything to see", lambda context: useless(context.table, context.derived.get(reasons)), ask_use
-    ),
-    "tiny": list_review("Tiny objects", lambda context: tiny(context.table), ask_use),
-    "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),
-    "cut-by-frame": list_review("Cut by the frame", lambda context: cut_by_frame(context.table), between_classes),
-    "small-classes": list_review("Small classes", lambda context: small_classes(context.table), between_classes),
-    "other-class": list_review(
-        "The detector says another class",
-        lambda context: other_class(context.table),
-        ask_prediction,
-        needs="predictions",
-    ),
-    "missed": list_review(
-        "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
-    ),
-    "copies": ReviewKind(
-        "Near copies",
-        partial(GroupReview, groups=partial(members_of_groups, by=COPIES), suggests=True),
-        "group",
-        needs="nothing",
-    ),
-    "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
-    "names": ReviewKind("Name these first", NameReview, needs="graph"),
+OTHERWISE: Mapping[str, type[Review]] = {
+    "suspects": DoubtfulReview,
+    "disagreed": DisagreedReview,
+    "leaks": LeakReview,
+    "pairs": PairReview,
+    "names": NameReview,
 }
-"""What can be reviewed besides the measures, by its name in addresses and commands."""
+"""The reviews that ask otherwise than about a list or groups, by their checks."""
 
 
 def title_of_review(spec: ReviewSpec) -> str:
@@ -562,8 +470,8 @@ def title_of_review(spec: ReviewSpec) -> str:
 
 
 def _order_in_words(spec: ReviewSpec) -> str:
-    if spec.by in REVIEWS:
-        return REVIEWS[spec.by].title + (f" · the first {spec.most:,}" if spec.most else "")
+    if spec.by in reviews():
+        return reviews()[spec.by].title + (f" · the first {spec.most:,}" if spec.most else "")
     by = "" if spec.by == AMBIGUITY.name else f", by {quoted(spec.by)}"
     if spec.per_class:
         return f"The {spec.per_class} most ambiguous of each class{by}"
@@ -572,7 +480,13 @@ def _order_in_words(spec: ReviewSpec) -> str:
 
 def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
     """The review of an image set; raises ImageSetError where the set lacks what it needs."""
-    return REVIEWS[spec.by].open(spec, context) if spec.by in REVIEWS else Review(spec, context)
+    check = reviews().get(spec.by)
+    if check is None or spec.by in OTHERWISE:
+        return OTHERWISE.get(spec.by, Review)(spec, context)
+    found = context.required(check.columns["found"], check.needs)
+    if check.ask is None:
+        return GroupReview(spec, context, groups=found, suggests=check.suggests)
+    return Review(spec, context, found, check.ask)
 
 
 def ready_reviews(

@@ -14,15 +14,17 @@ from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import twins_in_words
 from url_viz.base.workspace import SetPaths
 from url_viz.columns.engine import Column, Derived
-from url_viz.columns.filters import OneOf, ReviewSpec, passes_all, review_as_query, scoped
-from url_viz.columns.ranking import ends, first_of_each_class, with_percentile
+from url_viz.columns.filters import ReviewSpec, review_as_query, scoped
 from url_viz.columns.twin_groups import COPIES, first_of_each, group_codes
+from url_viz.columns.undecided import Bools, Ids, make_queue
 from url_viz.evidence.selective_retrieval import search
+from url_viz.findings.checks import Need
 from url_viz.findings.reasons import reason_table, reasons
 from url_viz.labels.apart import sources
+from url_viz.labels.questions import Ask, Question, between_classes
 from url_viz.pictures.named_groups import is_like, named_groups
 from url_viz.pipeline.nearest import UnitRows
-from url_viz.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
+from url_viz.review.cards import AnswerKind, Card, CardAnswer, Queue, Stepped
 from url_viz.store.columns.source_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.decisions.answers import Answers, StoredReview, change_review, read_review, review_key
 from url_viz.store.decisions.decision_rows import Decided, tags_of
@@ -30,63 +32,14 @@ from url_viz.store.decisions.decisions import Action, Decisions, Judgement, Step
 from url_viz.store.tables.tables import positions_of
 
 Value = TypeVar("Value")
-Ids = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Ask = Callable[[Mapping[str, Any], str | None], Question]
-"""The question to a row of the table; second, what a list suggests of it."""
 QueueCache = Callable[[Callable[[], Ids]], Ids]
 """Gives a queue that was made before, else the one that it is handed makes."""
 
-MOST = 10_000
-"""A queue is never longer: more pictures than that are not looked at one by one."""
 NEAREST_OF_CLASS = 3
 NEAREST = 6
 """How many neighbours are shown with the picture that is asked about: of each class, and without classes."""
-BURST = 4
-"""Twins from which on a group is a burst."""
 TWINS_LOOKED_AT = 4
 """How many times as many neighbours are searched, since of twins one is shown."""
-
-
-_QUEUE_COLUMNS = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
-"""The columns that a queue is made of, with its measure."""
-
-
-def make_queue(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> Ids:
-    """The ids of a review's pictures in their order, at most MOST; of twins one.
-
-    `table` is `ImageSet.table()`, `listed` the pictures (id) of the review of a list. Decided and checked pictures
-    are left out, unless the scope asks for decisions; pictures without the measure come last.
-    """
-    rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
-    rows = scoped(rows, spec.scope)
-    rows = rows.filter(list(dict.fromkeys([*_QUEUE_COLUMNS, spec.by])))  # all columns would be most of the work
-    rows = rows if spec.includes_decided else rows[~is_resolved(rows)]
-    if listed is None:
-        by = "rank_percentile" if spec.within_class else spec.by
-        first = ends(rows, by=by, collapse_twins=False).ambiguous
-        rows = pd.concat([first, rows[~rows["id"].isin(first["id"])]])
-    else:
-        place = rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"]))
-        rows = rows.assign(position=place)[place.notna()].sort_values("position")
-    rows = first_of_each(rows)
-    rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
-    return rows["id"].to_numpy(np.int64)[: min(spec.most or MOST, MOST)]
-
-
-def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
-    """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
-    is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
-    wanted = [group for group in groups if len(group) >= least and is_wanted[group].any()]
-    still_open = [group for group in wanted if spec.includes_decided or not resolved[group].all()]
-    leads = [group[0] for group in sorted(still_open, key=len, reverse=True)]
-    return table["id"].to_numpy(np.int64)[leads][: min(spec.most or MOST, MOST)]
-
-
-def is_resolved(table: pd.DataFrame) -> Bools:
-    """Whether each picture (N,) was decided on, its label given or confirmed, or a verdict given on its box."""
-    resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
-    return resolved | passes_all(table, [OneOf("tags", VERDICTS)]) if "tags" in table else resolved
 
 
 @dataclass(frozen=True)
@@ -94,7 +47,7 @@ class ReviewContext:
     """What a review is opened in: an image set as it is now, and where the place of the review is stored.
 
     `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from; `derived`
-    are the columns of the set. `missing` says, by column, what to do about a set that has none. `named_classes` can be
+    are the columns of the set. `missing` says what to do about a set without what a check needs. `named_classes` can be
     chosen though no picture has them. A review that was begun before goes on where it was left, unless it is to begin
     `afresh`. `cached_queue` is called with what makes a queue, and calls it unless it has that of this table and these
     answers.
@@ -107,17 +60,17 @@ class ReviewContext:
     paths: SetPaths
     answers: Answers
     derived: Derived
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[Need, str] = field(default_factory=dict)
     is_of_objects: bool = False
     named_classes: tuple[str, ...] = ()
     afresh: bool = False
     cached_queue: QueueCache | None = None
 
-    def required(self, column: Column[..., Value | None]) -> Value:
-        """The value of a column; raises ImageSetError where the set has none."""
+    def required(self, column: Column[..., Value | None], need: Need) -> Value:
+        """The value of a column; raises ImageSetError where the set has none, since it lacks what that needs."""
         value = self.derived.get(column)
         if value is None:
-            raise ImageSetError(self.missing.get(column.name, f"This set has no {column.name}."))
+            raise ImageSetError(self.missing.get(need, f"This set has no {need}."))
         return value
 
 

@@ -18,13 +18,12 @@ from url_viz.capability import capability
 from url_viz.columns.filters import OneOf, ReviewSpec, Scope, review_from_query
 from url_viz.columns.table import table
 from url_viz.core import SetCore, SetSubject
-from url_viz.findings.findings import findings
+from url_viz.findings.findings import MISSING, findings, reviews
 from url_viz.findings.set_splits import SetSplits
-from url_viz.labels.label_issues import NO_CLASSES
 from url_viz.labels.set_labels import SetLabels
 from url_viz.review.naming import first_to_name, name_suggestions, names
 from url_viz.review.queues import QueueRow, queue_rows
-from url_viz.review.review import REVIEWS, open_review, ready_reviews, title_of_review
+from url_viz.review.review import open_review, ready_reviews, title_of_review
 from url_viz.review.review_queue import Review, ReviewContext
 from url_viz.review.tuned import Tuned, answered, pairs, tuned_order
 from url_viz.store.decisions.answers import Answers, list_reviews
@@ -57,16 +56,16 @@ class SetReviews:
     def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
 
-        `spec` may be just what is reviewed: a measure, or a key of `url_viz.review.review.REVIEWS` such as "suspects".
+        `spec` may be just what is reviewed: a measure, or one of `url_viz.findings.findings.reviews`.
         Raises ImageSetError for what this set does not have: doubtful labels without labels to check, leaks without
         splits, or of objects, since dropping one leaves its picture where it is.
         """
         spec = ReviewSpec(spec) if isinstance(spec, str) else spec
         if spec.by == "leaks" and self._core.is_of_objects:
             raise ImageSetError(self._splits.listed_only)
-        if spec.by not in REVIEWS:
+        if spec.by not in reviews():
             self._core.check_measure(spec.by)
-        elif REVIEWS[spec.by].needs == "graph":
+        elif reviews()[spec.by].needs == "graph":
             self._core.require_graph()
         context = ReviewContext(
             self._core.for_filters(self._core.frame.copy(deep=False), spec.scope.filters),
@@ -76,10 +75,7 @@ class SetReviews:
             self._core.store.paths,
             self._core.answer_log,
             self._core.derived,
-            {
-                **dict.fromkeys(("label_check", "doubtful"), NO_CLASSES),
-                **dict.fromkeys(("splits", "leaks"), self._splits.missing),
-            },
+            {**MISSING, "splits": self._splits.missing},
             is_of_objects=self._core.is_of_objects,
             named_classes=self._labels.named_classes(),
             afresh=afresh,
@@ -150,8 +146,7 @@ class SetReviews:
             hides_tiny=hides_tiny,
             differs=len(self._labels.disagreed()) > 0,
         )
-        found = self._core.derived.get(findings)
-        rows = queue_rows(found, ready, self._begun(), open_review=self.current)
+        rows = queue_rows(findings(self._core.derived), ready, self._begun(), open_review=self.current)
         return list(islice(rows, most))
 
     def kept(self, most: int | None = None) -> list[Review]:

@@ -15,6 +15,7 @@ from url_viz.columns.engine import Lazy, column
 from url_viz.columns.second_model import Opinion
 from url_viz.columns.table import Frame
 from url_viz.evidence.order_metrics import Figure, auroc_by_blocks
+from url_viz.findings.checks import Check
 from url_viz.pipeline.confusability import LEAST_SCALE
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_representatives
@@ -532,3 +533,6 @@ def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) ->
     few = ", from few answers" if tuned.answers < FEW_ANSWERS else ""
     before, after = (round(100 * figure.value) for figure in (tuned.before, tuned.evidence))
     return f"{words}; of two pictures, the right one ranks higher in {after} of 100 cases, before in {before}{few}."
+
+
+PAIRS = Check("pairs", needs="graph", title="Same kind or not")

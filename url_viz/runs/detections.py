@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import counted, decimal
 from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY
+from url_viz.findings.checks import Check
 from url_viz.imaging.places import Box
+from url_viz.labels.questions import ask_missed, ask_prediction
 from url_viz.pipeline.overlaps import AT_ONCE, overlaps
 from url_viz.runs.run_on_set import SMALLEST
 from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS, PICTURE
@@ -284,3 +286,15 @@ def _predicted_rows(table: pd.DataFrame) -> pd.DataFrame:
     by = AMBIGUITY.name if AMBIGUITY.name in table else CONFUSABILITY.name
     columns = table[["id", "label", by, DETECTED, PREDICTED_CLASS]]
     return columns.sort_values(by, ascending=False, kind="stable")
+
+
+CHECKS = (
+    Check(
+        "other-class",
+        needs="predictions",
+        finds=other_class,
+        title="The detector says another class",
+        ask=ask_prediction,
+    ),
+    Check("missed", needs="predictions", finds=missed, title="Missed by the detector", ask=ask_missed),
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from url_viz.columns.filters import SEVERAL, Between, Filter, OneOf, filter_kind
 from url_viz.columns.measures import TRAINING_MEASURES
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import NO_INTERVAL, NORMAL_975, Figure, Interval, share_of
+from url_viz.findings.checks import Check, Said, counted_rows
 from url_viz.labels.ambiguity import ClassShares
+from url_viz.labels.questions import ask_any_label, between_classes
 from url_viz.labels.votes import Codes
 from url_viz.runs.run_on_set import RunOnSet, Shares
 from url_viz.store.training_records import RecordedRuns
@@ -39,49 +42,6 @@ MODEL_COLUMNS = (
 )
 """The columns of the table that a run gives; `learnt` is the number of epochs where none was right."""
 
-
-@dataclass(frozen=True)
-class ModelQueue:
-    """A kind as a queue of the review: what is said of one picture or several, and why it matters."""
-
-    kind: str
-    title: str
-    verb: str
-    plural_verb: str
-    why: str
-
-
-QUEUES = {
-    "model-wrong-labels": ModelQueue(
-        WRONG,
-        "Your model and look-alikes say another class",
-        "is of another class, say your model and its look-alikes",
-        "are of another class, say your model and their look-alikes",
-        "Both say the same other class: probably wrong labels, or classes that are hard to tell apart.",
-    ),
-    "model-ambiguous": ModelQueue(
-        AMBIGUOUS,
-        "Truly ambiguous pictures",
-        "is ambiguous to your model and among its look-alikes",
-        "are ambiguous to your model and among their look-alikes",
-        "Both are torn between the same two classes. More such labels will not help: ask people, or merge the classes.",
-    ),
-    "model-weakness": ModelQueue(
-        WEAK,
-        "Your model's own weakness",
-        "is clear, and your model is wrong or unsure",
-        "are clear, and your model is wrong or unsure",
-        "Their look-alikes are of their label. More training pictures of this kind would help.",
-    ),
-    "model-learnt-late": ModelQueue(
-        LATE,
-        "Learnt late",
-        "was learnt late, and is right",
-        "were learnt late, and are right",
-        "The model is right and sure of them only since the last epochs: rare kinds, or memorised ones.",
-    ),
-}
-"""The queues, the one that matters most first."""
 
 Flags = NDArray[np.bool_]
 
@@ -158,17 +118,74 @@ def _is_late(learnt: NDArray[np.float64]) -> Flags:
     return np.asarray(is_learnt & (learnt > bound) & (learnt >= LATE_EPOCH))
 
 
-def in_queue(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The pictures of a queue of `QUEUES`, the strongest case first: id and, as suggested, the model's class.
+def in_queue(kind: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The pictures of a kind, the strongest case first: id and, as suggested, the model's class.
 
     `table` is `ImageSet.table()`, or has MODEL_COLUMNS; none without a run.
     """
     if MODEL_SAYS not in table:
         return pd.DataFrame({"id": [], "suggested": []})
-    rows = table[table[MODEL_SAYS] == QUEUES[name].kind].sort_values(MODEL_STRENGTH, ascending=False, kind="stable")
+    rows = table[table[MODEL_SAYS] == kind].sort_values(MODEL_STRENGTH, ascending=False, kind="stable")
     suggested = rows["model_class"].to_numpy(object, copy=True)
     suggested[(rows["model_class"] == rows["label"]).to_numpy(bool)] = None
     return pd.DataFrame({"id": rows["id"].to_numpy(), "suggested": pd.Series(suggested, dtype=object)})
+
+
+def _queue(kind: str, name: str, verb: str, plural_verb: str, **how: Any) -> Check:
+    """The check of a kind, which says of one picture `verb`, of several `plural_verb`."""
+
+    def said(table: pd.DataFrame, left: int) -> Said:
+        return Said(left, counted_rows(table, left, verb, plural_verb))
+
+    return Check(name, finds=partial(in_queue, kind), says=said, **{"ask": ask_any_label, **how})
+
+
+QUEUES = {
+    WRONG: _queue(
+        WRONG,
+        "model-wrong-labels",
+        "is of another class, say your model and its look-alikes",
+        "are of another class, say your model and their look-alikes",
+        place=80,
+        short="label{s} your model doubts",
+        why="Both say the same other class: probably wrong labels, or classes that are hard to tell apart.",
+        title="Your model and look-alikes say another class",
+    ),
+    AMBIGUOUS: _queue(
+        AMBIGUOUS,
+        "model-ambiguous",
+        "is ambiguous to your model and among its look-alikes",
+        "are ambiguous to your model and among their look-alikes",
+        place=100,
+        short="doubt{s} of your model",
+        why="Both are torn between the same two classes. More such labels will not help: ask people, or merge the "
+        "classes.",
+        title="Truly ambiguous pictures",
+        ask=between_classes,
+    ),
+    WEAK: _queue(
+        WEAK,
+        "model-weakness",
+        "is clear, and your model is wrong or unsure",
+        "are clear, and your model is wrong or unsure",
+        place=110,
+        short="weak spot{s} of your model",
+        why="Their look-alikes are of their label. More training pictures of this kind would help.",
+        title="Your model's own weakness",
+    ),
+    LATE: _queue(
+        LATE,
+        "model-learnt-late",
+        "was learnt late, and is right",
+        "were learnt late, and are right",
+        place=120,
+        short="learnt late",
+        why="The model is right and sure of them only since the last epochs: rare kinds, or memorised ones.",
+        title="Learnt late",
+    ),
+}
+"""The check of each kind, the one that matters most first."""
+CHECKS = (*QUEUES.values(),)
 
 
 @column(gives=MODEL_COLUMNS)

@@ -13,9 +13,10 @@ from url_viz.base.wording import counted
 from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope
 from url_viz.columns.measures import title_of_column
 from url_viz.drawing.tiles import answers_url, tile_of
+from url_viz.findings.findings import reviews
 from url_viz.image_set import ImageSet
 from url_viz.review.queues import QueueRow, ReviewOutcome, copies_of, outcomes, outcomes_in_words, undecided_copies
-from url_viz.review.review import PUT_ASIDE, REVIEWS, title_of_review
+from url_viz.review.review import PUT_ASIDE, title_of_review
 from url_viz.review.review_queue import Review
 from url_viz.runs.detections import DETECTED
 from url_viz.ui.explore.export import corrected_in_words, go_to_export
@@ -105,7 +106,7 @@ def _show_own(image_set: ImageSet) -> None:
     """A review put together: an order, a class, a tag, and how many."""
 
     def order_title(name: str) -> str:
-        return REVIEWS[name].title if name in REVIEWS else title_of_column(name)
+        return reviews()[name].title if name in reviews() else title_of_column(name)
 
     def or_all(name: str | None) -> Markdown:
         return Markdown("All") if name is None else escape(name)
@@ -114,10 +115,10 @@ def _show_own(image_set: ImageSet) -> None:
         "nothing": True,
         "labels": image_set.labels.doubtful() is not None,
         "graph": image_set.core.has_graph,
-        "finding": False,
         "predictions": DETECTED in image_set.core.frame,
+        "people": bool(len(image_set.labels.disagreed())),
     }
-    orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
+    orders = [*offered(image_set), *(name for name, each in reviews().items() if not each.says and has[each.needs])]
     classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()
     st.header("Build your own", anchor=False)

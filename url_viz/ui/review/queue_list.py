@@ -3,7 +3,7 @@
 import html
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
@@ -11,7 +11,6 @@ from url_viz.base.wording import counted
 from url_viz.columns.filters import ReviewSpec
 from url_viz.drawing.tiles import thumbnail_url
 from url_viz.export.table_files import table_bytes
-from url_viz.findings.findings import FindingKind
 from url_viz.findings.leaks import APART, COPY, EXACT, SAME_FILE, SCENE
 from url_viz.image_set import ImageSet
 from url_viz.review.queues import QueueRow
@@ -65,7 +64,7 @@ def open_button(image_set: ImageSet, kind: str, opens: ReviewSpec | None, words:
     act = partial(DIALOG.set, key) if opens is None else partial(go_to_review, opens)
     st.button(escape(words), key=key, on_click=act, **look)
     if DIALOG.get() == key:
-        title, show = _LISTS[cast(FindingKind, kind)]
+        title, show = _LISTS[kind]
         st.dialog(title, width="large", on_dismiss=DIALOG.clear)(show)(image_set)
 
 
@@ -92,7 +91,7 @@ def _show_leaks(image_set: ImageSet, *kinds: str) -> None:
     st.dataframe(shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures in two splits")
 
 
-_LISTS: Mapping[FindingKind, tuple[str, Callable[[ImageSet], None]]] = {
+_LISTS: Mapping[str, tuple[str, Callable[[ImageSet], None]]] = {
     "leaks": ("The same objects in two splits", lambda image_set: _show_leaks(image_set, EXACT, COPY, SCENE)),
     "in-two-splits": ("In two splits at once", lambda image_set: _show_leaks(image_set, SAME_FILE)),
     "apart-in-two-splits": ("Kept apart, and in two splits", lambda image_set: _show_leaks(image_set, APART)),

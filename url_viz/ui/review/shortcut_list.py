@@ -8,6 +8,7 @@ import streamlit as st
 from url_viz.base.wording import counted, percent
 from url_viz.columns.filters import OneOf
 from url_viz.drawing.tiles import thumbnail_url
+from url_viz.findings.shortcuts import SHORTCUTS
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.view import change_view
 from url_viz.ui.menu import go_to
@@ -24,7 +25,7 @@ def show_shortcuts(image_set: ImageSet) -> None:
     found = image_set.shortcuts()
     if found is None:
         return
-    st.caption(escape(found.why))
+    st.caption(escape(SHORTCUTS.why))
     table = image_set.table()
     for name, rows in found.findings.groupby("property", sort=False):
         names = tuple(rows["label"])

@@ -15,8 +15,9 @@ from url_viz.drawing.tiles import base
 from url_viz.export.picture_files import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
+from url_viz.labels.questions import Question, between_classes
 from url_viz.outside.sides import SortedUploads
-from url_viz.review.cards import NOTHING, AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
+from url_viz.review.cards import NOTHING, AnswerKind, Card, CardAnswer, Queue, Stepped
 from url_viz.store.decisions.decisions import Step, checked_label
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.session import Key

@@ -157,14 +157,14 @@ def show_two_by_two(image_set: ImageSet) -> None:
         "those of held-out pictures, tempered by the labels, else their mean over the epochs.",
     )
     count = table[MODEL_SAYS].value_counts()
-    names = list(QUEUES)
-    for pair in (names[:2], names[2:]):
-        for container, name in zip(st.columns(2, gap="small"), pair, strict=True):
-            queue, pictures = QUEUES[name], int(count.get(QUEUES[name].kind, 0))
-            with container.container(border=True, height="stretch", key=f"run_{name}"):
+    kinds = list(QUEUES)
+    for pair in (kinds[:2], kinds[2:]):
+        for container, kind in zip(st.columns(2, gap="small"), pair, strict=True):
+            queue, pictures = QUEUES[kind], int(count.get(kind, 0))
+            with container.container(border=True, height="stretch", key=f"run_{queue.name}"):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.markdown(Markdown(f"**{pictures:,}** · {escape(queue.title)}"), width="stretch")
-                    _review_button(ReviewSpec(name), pictures, key=f"run.{name}")
+                    _review_button(ReviewSpec(queue.name), pictures, key=f"run.{queue.name}")
                 st.caption(escape(queue.why))
 
 
