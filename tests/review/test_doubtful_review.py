@@ -60,6 +60,10 @@ def test_it_asks_as_many_as_are_doubtful_and_tells_of_the_next(paths: SetPaths) 
     told = review.moved(lambda: review.table)
     assert told.words.startswith("Of the next 50 labels about ")
     assert 0.3 < told.share < 0.7
+    for image_id in review.ids[8:].tolist():
+        review.skip(image_id)
+    told = review.moved(lambda: review.table)
+    assert told.words.startswith("Of the 8 labels left here "), "of no more than are asked about"
 
 
 def test_ten_right_labels_end_it_and_not_nine(paths: SetPaths) -> None:

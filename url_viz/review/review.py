@@ -178,9 +178,11 @@ class DoubtfulReview(Review):
             return None
         ids = self._stored.ids[:end]
         done = self.is_done(ids) | self.skipped(ids)
-        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._stored.ids))])[:FORECAST_AHEAD]
-        wrong = ahead.among(rows)
-        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
+        left = np.flatnonzero(~done)
+        rows = (left if len(left) else np.arange(end, len(self._stored.ids)))[:FORECAST_AHEAD]
+        wrong, labels = ahead.among(rows), counted(len(rows), "label")
+        which = f"{labels} left here" if 0 < len(left) <= FORECAST_AHEAD else f"next {labels}"
+        words = f"Of the {which} {wrong_in_words(wrong, whole='')}."
         return Moved(words, wrong.value / max(1, len(rows)))
 
 
@@ -326,6 +328,7 @@ class PairReview(Review):
     """
 
     takes = ("same",)
+    why = "Your answers teach the order what you take for the same kind; ten, yes and no among them, begin to count"
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
         self._derived, self._answers, self._pairs = context.derived, context.answers, context.required(pairs, "graph")
