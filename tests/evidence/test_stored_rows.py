@@ -24,7 +24,7 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.store.tables.reader import Store
+from url_viz.store.tables.reader import ENCODING_TABLE, Store
 from url_viz.store.tables.stored_arrow import write_cached
 
 NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
@@ -65,12 +65,20 @@ def joined_anew(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSe
 
 
 def without_reading(monkeypatch: pytest.MonkeyPatch, *also: str) -> None:
-    """Let any reading of columns from the store fail, and what else of it is named."""
+    """Let any reading of columns from the store fail, and what else of it is named.
+
+    But for how files are encoded, which nothing keeps besides: findings ask for it.
+    """
+    columns_of = Store._columns
 
     def read(*_: object) -> None:
         pytest.fail("the store was read")
 
-    for name in ("_columns", *also):
+    def read_columns(store: Store, table: str, *rest: Any) -> object:
+        return columns_of(store, table, *rest) if table == ENCODING_TABLE else read()
+
+    monkeypatch.setattr(Store, "_columns", read_columns)
+    for name in also:
         monkeypatch.setattr(Store, name, read)
 
 

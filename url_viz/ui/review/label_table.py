@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.base.wording import counted, distinct_short_names
+from url_viz.base.wording import counted, distinct_short_names, for_objects
 from url_viz.columns.filters import OneOf, ReviewSpec
 from url_viz.columns.measures import shown_value
 from url_viz.columns.twin_groups import first_of_each
@@ -63,6 +63,7 @@ HOW = (
     "nothing here looks like it. **Does not show its label**: blurred or nearly empty. Mistakes on pictures that are "
     "hard to tell often go unseen, so look before you relabel."
 )
+HOW_OF_OBJECTS = for_objects(HOW)
 
 
 def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
@@ -79,7 +80,8 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
     near = ""
     if image_set.labels.wrong_together() is not None:
         near = " Objects of the same picture are neighbours here, too, unless their boxes are on one place."
-    about = Markdown(f"{escape(_checked(image_set, check))} {image_set.core.in_words(HOW)}{near}")
+    how = HOW_OF_OBJECTS if image_set.is_of_objects else HOW
+    about = Markdown(f"{escape(_checked(image_set, check))} {how}{near}")
     heading.header(escape(f"{words}."), anchor=False, help=about)
     if doubtful.caution and pair is None:
         heading.caption(escape(doubtful.caution))
@@ -258,7 +260,7 @@ def _show_actions(image_set: ImageSet, rows: pd.DataFrame, ticked: pd.DataFrame,
                 act(word, change, ticked, decision, icon=icon)
         if len(ticked) == 1:
             opens = int(ticked["id"].iloc[0])
-            st.button(f"Open {image_set.noun}", key="labels.open", on_click=open_picture, args=(opens,))
+            st.button(escape(f"Open {image_set.noun}"), key="labels.open", on_click=open_picture, args=(opens,))
         if len(likely) and ticked.empty:
             right = round(float((1 - likely["wrong"]).sum()))
             st.button(

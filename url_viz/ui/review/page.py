@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.base.errors import UrlVizError
-from url_viz.base.wording import counted
+from url_viz.base.wording import counted, for_objects
 from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope
 from url_viz.columns.measures import title_of_column
 from url_viz.drawing.tiles import answers_url, tile_of
@@ -46,6 +46,7 @@ FROZEN = (
     "Answers change the order. So that no picture moves or comes twice while you work, this queue stays in the order "
     "that it had when you began. *Start over with the current order*, at its end, makes it anew."
 )
+FROZEN_OBJECTS = for_objects(FROZEN)
 SHOWN_FIRST = 5
 """So many reviews are shown at once; others are folded, but those that were begun."""
 
@@ -63,7 +64,7 @@ def show_open_heading(
         name = escape(set_name(image_set.root))
         st.caption(
             name if begun is None else f"{name} · order of {escape(time_in_words(begun))}",
-            help=None if begun is None else Markdown(image_set.core.in_words(FROZEN)),
+            help=None if begun is None else FROZEN_OBJECTS if image_set.is_of_objects else FROZEN,
             width="content",
         )
         st.space("stretch")
@@ -214,7 +215,9 @@ def _show_outcomes(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> None:
     noun = image_set.noun
     article = "an" if image_set.is_of_objects else "a"
     st.caption(
-        f"Click {article} {noun} to change its answer. Files stay as they are: *Export* on Explore takes all along."
+        escape(
+            f"Click {article} {noun} to change its answer. Files stay as they are: Export on Explore takes all along."
+        )
     )
     paths = dict(zip(image_set.core.ids.tolist(), image_set.table()["path"], strict=True))
     tiles = tuple(

@@ -102,7 +102,7 @@ def show_names(image_set: ImageSet) -> None:
     names = image_set.cached_of_table(_names_in)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         words = f"{names.notna().sum():,} of {len(names):,} {image_set.noun}s have one of {names.nunique():,} names."
-        st.caption(words, width="content")
+        st.caption(escape(words), width="content")
         show_undo(image_set, key="review.names")
     if not can_order(names):
         st.caption("Once two names have three pictures each, pictures can be ordered by ambiguity between them.")
@@ -199,7 +199,7 @@ def show_worth(image_set: ImageSet) -> None:
 def _measured(image_set: ImageSet) -> Worth | None:
     now = f"{image_set.version}.{image_set.decisions.version}"
     if MEASURED.get() != now:
-        st.caption(image_set.core.in_words(METHOD))
+        st.caption(escape(image_set.core.in_words(METHOD)))
         st.button("Measure", icon=":material/speed:", key="review.worth", on_click=MEASURED.set, args=(now,))
         return None
     with st.spinner("Training the classifier in five folds"):
@@ -222,7 +222,7 @@ def _measured_by_job(image_set: ImageSet) -> Worth | None:
         return None
     if job is not None and job.state is JobState.FAILED:
         show_error(f"Nothing was measured. {why_it_failed(job)}")
-    st.caption(f"{image_set.core.in_words(METHOD)} It takes minutes, and goes on when you leave this page.")
+    st.caption(escape(f"{image_set.core.in_words(METHOD)} It takes minutes, and goes on when you leave this page."))
     if st.button("Measure", icon=":material/speed:", key="review.worth"):
         start_worth(image_set, name=set_name(image_set.root))
         st.rerun()

@@ -44,7 +44,7 @@ def show_shortcuts(image_set: ImageSet) -> None:
             st.caption(escape(f"{row['label']}: {row['here']}; others: {row['others']}{figures}"))
             st.html(f'<div style="display: flex; flex-wrap: wrap; gap: .5rem 2rem">{"".join(pictures)}</div>')
         if len(rows) > CLASSES_SHOWN:
-            st.caption(f"And {counted(len(rows) - CLASSES_SHOWN, 'class')} more.")
+            st.caption(escape(f"And {counted(len(rows) - CLASSES_SHOWN, 'class')} more."))
 
 
 def _show_classes(names: tuple[str, ...]) -> None:

@@ -103,7 +103,7 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
         st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt=f"Facts of the {image_set.noun}")
         show_model_of(image_set, image_id, row)
     if sides:
-        with nearest, st.expander(f"Nearest {image_set.noun}s", icon=":material/grid_view:"):
+        with nearest, st.expander(escape(f"Nearest {image_set.noun}s"), icon=":material/grid_view:"):
             _show_neighbours(image_set, image_id)
 
 
@@ -194,7 +194,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     if row["label_checked"] == CORRECTED:
         is_new = label not in image_set.labels.named_classes() and (image_set.table()["label"] == label).sum() == 1
         new = f" · a new class: no other {image_set.noun} has it" if is_new else ""
-        st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{new}")
+        st.caption(escape(f"Originally {given if isinstance(given, str) else 'without a label'}{new}"))
 
 
 def _show_either(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
@@ -232,7 +232,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=OPENED.set,
                 args=(to,),
-                help=f"Next {image_set.noun} by {escape(quoted(measure))}",
+                help=escape(f"Next {image_set.noun} by {quoted(measure)}"),
                 shortcut=arrow,
             )
 
