@@ -144,5 +144,7 @@ def test_the_page_tells_it_and_leads_to_the_queue(image_set: ImageSet, monkeypat
     monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
     at = opened(image_set, "review", **{FOLD.under("people"): True})
     assert "anna and ben agree on 2 of 4" in words(at)
-    at.button(key="review.disagreed").click().run()
+    assert not at.exception
+    assert at.button(key="review.disagreed").label == "Review 2", "in the list of queues, too"
+    at.button(key="people.disagreed").click().run()
     assert at.session_state["view.review"].by == "disagreed"

@@ -78,7 +78,7 @@ def show_agreement(image_set: ImageSet) -> None:
     st.markdown(escape(found.words))
     if found.differing:
         spec = ReviewSpec("disagreed")
-        st.button(f"Review these {found.differing:,}", key="review.disagreed", on_click=choose_review, args=(spec,))
+        st.button(f"Review these {found.differing:,}", key="people.disagreed", on_click=choose_review, args=(spec,))
     shown = {
         "First": found.table["first"],
         "Second": found.table["second"],
