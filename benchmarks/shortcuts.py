@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 
 import url_viz
 from url_viz.columns.table import base
-from url_viz.findings import shortcuts as told
+from url_viz.findings import shortcuts as product
 from url_viz.findings.shortcuts import Property, Shortcuts, find_shortcuts
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import encoding_of
@@ -68,7 +68,7 @@ class Pictures:
         self.root = image_set.folder
         self.table = core.derived.get(base).table[["path", "width", "height", "brightness"]].copy()
         jpegs = core.store.thumbnails(core.ids.tolist())
-        self.borders = np.stack([told.border_of(jpegs[each]) for each in core.ids.tolist()])
+        self.borders = np.stack([product.border_of(jpegs[each]) for each in core.ids.tolist()])
         self.labels: CodedLabels = core.derived.get(picture_labels)
         self.groups = core.source_groups
         files = [encoding_of((self.root / path).read_bytes()) for path in self.table["path"]]
@@ -89,7 +89,7 @@ class Pictures:
                 jpeg = thumbnail(saved.convert("RGB"))
             table.loc[row, ["width", "height"]] = image.size
             table.loc[row, "brightness"] = assess(jpeg, width=image.width, height=image.height).quality.brightness
-            borders[row] = told.border_of(jpeg)
+            borders[row] = product.border_of(jpeg)
             found = encoding_of(file.getvalue())
             encodings.loc[row, list(ENCODINGS)] = [getattr(found, name) for name in ENCODINGS]
         return _properties(table, borders, encodings)
@@ -101,15 +101,15 @@ class Pictures:
 def _properties(table: pd.DataFrame, borders: np.ndarray, encodings: pd.DataFrame) -> list[Property]:
     numbers = np.arange(len(table))
     arrow = pa.table({"content": numbers, **{name: pa.array(encodings[name].tolist()) for name in ENCODINGS}})
-    found = [*told.pixel_properties(table, borders), *told.file_properties(arrow, numbers)]
-    return [each for each in found if told.differs(each.values)]
+    found = [*product.pixel_properties(table, borders), *product.file_properties(arrow, numbers)]
+    return [each for each in found if product.differs(each.values)]
 
 
 def _classes(pictures: Pictures) -> list[int]:
     """The classes that can be judged."""
     pairs = np.unique(np.stack([pictures.labels.codes, pictures.groups]), axis=1)[0]
     counts = np.bincount(pairs[pairs >= 0], minlength=len(pictures.labels.names))
-    return np.flatnonzero(counts >= told.FEWEST_GROUPS).tolist()
+    return np.flatnonzero(counts >= product.FEWEST_GROUPS).tolist()
 
 
 def plant(pictures: Pictures, draws: int, every: int) -> Iterator[dict[str, object]]:
@@ -149,10 +149,10 @@ def nothing(pictures: Pictures, shuffled: int, halves: int) -> Iterator[dict[str
         labels = CodedLabels(pictures.labels.names, pictures.labels.codes[in_half])
         called += _calls(find_shortcuts(some, labels, pictures.groups[in_half], seed=draw))[:1]
     yield {"nothing planted": "halves", "called": f"{len(called)} of {halves} {sorted(set(called))}"}
-    for strong in (told.STRONG, 0.0):
+    for strong in (product.STRONG, 0.0):
         found = []
         for draw in range(shuffled):
-            codes = next(told.shuffles(pictures.labels.codes, pictures.groups, np.random.default_rng(1_000 + draw)))
+            codes = next(product.shuffles(pictures.labels.codes, pictures.groups, np.random.default_rng(1_000 + draw)))
             labels = CodedLabels(pictures.labels.names, codes)
             found.append(find_shortcuts(properties, labels, pictures.groups, strong=strong, seed=draw))
         count, judged = sum(bool(_calls(each)) for each in found), sum(each is not None for each in found)

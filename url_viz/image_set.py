@@ -301,7 +301,7 @@ class ImageSet(SearchableSet):
         Each is asked by itself, copies and views left out, what is kept apart, too; a class counts as told where this
         is far from chance, and not by luck.
 
-        In Python `.told`, `.tried`, `.classes`; see `url_viz.findings.shortcuts.Shortcuts`. None without classes to
+        In Python `.rows`, `.tried`, `.classes`; see `url_viz.findings.shortcuts.Shortcuts`. None without classes to
         judge.
         """
         return self.core.derived.get(shortcuts)

@@ -59,7 +59,7 @@ def chance(seed: int) -> NDArray[np.float64]:
 def test_one_class_that_a_property_tells() -> None:
     weight = np.where(CODES == 1, 7, chance(0))
     found = found_in(asked(chance(1)), asked(weight))
-    [row] = found.told.to_dict("records")
+    [row] = found.rows.to_dict("records")
     assert (row["label"], row["right"], row["strength"], row["p"]) == ("bee", 1, 1, 1 / 40)
     assert (row["here"], row["others"], row["pictures"]) == ("7", "0", 20)
     assert 0.1 < row["chance"] < 0.6
@@ -79,7 +79,7 @@ def test_strength_is_matthews_correlation() -> None:
 
 
 def test_chance_is_not_called() -> None:
-    called = [seed for seed in range(20) if len(found_in(*(asked(chance(9 * seed + n)) for n in range(9))).told)]
+    called = [seed for seed in range(20) if len(found_in(*(asked(chance(9 * seed + n)) for n in range(9))).rows)]
     assert called == []
 
 
@@ -100,7 +100,7 @@ def test_a_border_that_shows_content_is_none() -> None:
 def test_what_no_pixel_shows_is_told_but_no_finding() -> None:
     found = found_in(asked(CODES, is_finding=False))
     assert (found.classes, found.words()) == ((), [])
-    assert set(found.told["label"]) == set(NAMES)
+    assert set(found.rows["label"]) == set(NAMES)
     nothing, told = found.printout().words
     assert nothing == "Nothing that is no content tells any of 3 classes."
     assert told.startswith("Weight alone tells 3 of 3 classes (ant, bee, cow): 100 % right")
@@ -171,7 +171,7 @@ def test_a_set_of_two_qualities_says_so_at_every_door(
 ) -> None:
     found = planted.shortcuts()
     assert found is not None
-    assert dict(zip(found.told["label"], found.told["here"], strict=True)) == {"cat": "40", "dog": "90"}
+    assert dict(zip(found.rows["label"], found.rows["here"], strict=True)) == {"cat": "40", "dog": "90"}
     said = found.words()[0]
     assert said.startswith("JPEG quality alone tells 2 of 2 classes (cat and dog): 100 % right, chance ")
     [finding] = [each for each in planted.findings() if each.kind == "shortcuts"]
@@ -195,7 +195,7 @@ def test_columns_of_the_users_are_listed_only(planted: ImageSet, tmp_path: Path)
     try:
         found = planted.shortcuts()
         assert found is not None
-        assert set(found.told["property"]) == {"JPEG quality", "Column site"}
+        assert set(found.rows["property"]) == {"JPEG quality", "Column site"}
         assert set(found.findings["property"]) == {"JPEG quality"}
     finally:
         planted.columns.remove("sites")
@@ -217,7 +217,7 @@ def test_what_files_say_is_asked_where_it_is_known_of_nearly_all() -> None:
     )
     asked_of = {each.name: each for each in file_properties(known, contents)}
     assert [name for name, each in asked_of.items() if differs(each.values)] == ["Camera", "Date taken"]
-    [row] = found_in(asked_of["Camera"]).told.to_dict("records")
+    [row] = found_in(asked_of["Camera"]).rows.to_dict("records")
     assert (row["label"], row["here"], row["others"]) == ("bee", "Acme One", "none")
     assert asked_of["Date taken"].shown(np.flatnonzero(CODES == 1)) == "1970-01-02"
     assert asked_of["Date taken"].shown(np.flatnonzero(CODES == 0)) == ""
@@ -231,6 +231,6 @@ def test_folders_above_the_class_are_listed(tmp_path: Path) -> None:
     image_set.labels.use("level:2")
     found = image_set.shortcuts()
     assert found is not None
-    assert set(found.told["property"]) == {"Folder, level 1"}
-    assert set(zip(found.told["label"], found.told["here"], strict=True)) == {("ant", "east"), ("bee", "west")}
+    assert set(found.rows["property"]) == {"Folder, level 1"}
+    assert set(zip(found.rows["label"], found.rows["here"], strict=True)) == {("ant", "east"), ("bee", "west")}
     assert found.classes == ()

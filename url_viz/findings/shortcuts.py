@@ -88,24 +88,24 @@ class Property:
 
 @dataclass(frozen=True, eq=False)
 class Shortcuts:
-    """What tells classes: a row of `told` for each class and property, the strongest property first.
+    """What tells classes: a row of `rows` for each class and property, the strongest property first.
 
-    `told`: property, label, right (the share of its pictures that the property calls so), chance (the same where
+    `rows`: property, label, right (the share of its pictures that the property calls so), chance (the same where
     classes are shuffled), strength (the correlation), p (corrected for the number of properties and classes), here and
     others (the property's usual value in the class and elsewhere), and is_finding. `tried`: property, right (of all
     pictures), strength (of the class that it tells best), classes (how many it tells). `of` classes were judged, on
     `pictures`.
     """
 
-    told: pd.DataFrame
+    rows: pd.DataFrame
     tried: pd.DataFrame
     of: int
     pictures: int
 
     @cached_property
     def findings(self) -> pd.DataFrame:
-        """The rows of `told` that a model could learn, or that show how pictures were taken."""
-        return self.told[self.told["is_finding"].to_numpy(bool)].reset_index(drop=True)
+        """The rows of `rows` that a model could learn, or that show how pictures were taken."""
+        return self.rows[self.rows["is_finding"].to_numpy(bool)].reset_index(drop=True)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,17 +126,17 @@ class Shortcuts:
 
     def printout(self) -> Printout:
         """The sentences, each class with the property that tells it, and what was tried."""
-        own = self.told[~self.told["is_finding"].to_numpy(bool)]
+        own = self.rows[~self.rows["is_finding"].to_numpy(bool)]
         lines = [f"{line}." for line in self.words()] or [
             f"Nothing that is no content tells any of {self.of:,} classes."
         ]
         lines += [f"{line}. No pixel shows it; it may be the class itself, in other words." for line in self.words(own)]
         columns = ("property", "label", "right", "chance", "strength", "p", "here", "others")
-        tables = [Table(self.told, columns, noun="class")] if len(self.told) else []
+        tables = [Table(self.rows, columns, noun="class")] if len(self.rows) else []
         return Printout(lines, [*tables, Table(self.tried, title="Tried:", noun="property", plural="properties")])
 
 
-_TOLD = ("property", "label", "right", "chance", "strength", "p", "pictures", "here", "others", "is_finding")
+_COLUMNS = ("property", "label", "right", "chance", "strength", "p", "pictures", "here", "others", "is_finding")
 
 
 def find_shortcuts(
@@ -156,17 +156,17 @@ def find_shortcuts(
     rng = np.random.default_rng(seed)
     fold = rng.permutation(group.max() + 1)[group] % FOLDS
     near = [_neighbours(each.values[rows], fold, rng) for each in properties]
-    seen = [_told(label, nearest, is_judged) for nearest in near]
+    seen = [_scores(label, nearest, is_judged) for nearest in near]
     strength = np.stack([told.strength for told in seen])
     for number, each in enumerate(properties):
         if each.inside is not None:
-            inside = _told(label, _neighbours(each.inside[rows], fold, rng), is_judged)
+            inside = _scores(label, _neighbours(each.inside[rows], fold, rng), is_judged)
             lead = _fisher_z(strength[number]) - _fisher_z(inside.strength)
             strength[number, lead < BEYOND_INSIDE] = 0
     tells = strength >= strong
     chance, p = np.zeros_like(strength), np.ones_like(strength)
     if tells.any():  # else nothing need be shuffled
-        dealt = [[_told(other, nearest, is_judged) for nearest in near] for other in shuffles(label, group, rng)]
+        dealt = [[_scores(other, nearest, is_judged) for nearest in near] for other in shuffles(label, group, rng)]
         chance = np.mean([[told.right for told in each] for each in dealt], axis=0)
         best = np.array([max(told.strength.max() for told in each) for each in dealt])
         p = (1 + (best[:, None, None] >= strength).sum(axis=0)) / (SHUFFLES + 1)
@@ -186,12 +186,12 @@ def find_shortcuts(
         "strength": strength.max(axis=1),
         "classes": tells.sum(axis=1),
     }
-    table = pd.DataFrame([row(*place) for place in places], columns=list(_TOLD))
+    table = pd.DataFrame([row(*place) for place in places], columns=list(_COLUMNS))
     return Shortcuts(table, pd.DataFrame(tried), int(is_judged.sum()), len(rows))
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Scores:
     """How C classes are told: correlation and share of right answers (C,), 0 where not judged; of all, the `share`."""
 
     strength: Floats
@@ -199,7 +199,7 @@ class _Told:
     share: float
 
 
-def _told(label: Codes, near: Ints, is_judged: NDArray[np.bool_]) -> _Told:
+def _scores(label: Codes, near: Ints, is_judged: NDArray[np.bool_]) -> _Scores:
     """How the votes of neighbours (N, K) tell classes (N,); of a tie the nearest decides."""
     votes = label[near]
     agree = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
@@ -209,7 +209,7 @@ def _told(label: Codes, near: Ints, is_judged: NDArray[np.bool_]) -> _Told:
     of, calls = (np.bincount(each, minlength=classes).astype(float) for each in (label, called))
     spread = np.sqrt(of * (count - of) * calls * (count - calls))
     strength = np.where(is_judged & (spread > 0), (hits * count - of * calls) / np.maximum(spread, 1), 0)
-    return _Told(strength, np.where(is_judged, hits / np.maximum(of, 1), 0), float(hits.sum() / count))
+    return _Scores(strength, np.where(is_judged, hits / np.maximum(of, 1), 0), float(hits.sum() / count))
 
 
 def _fisher_z(correlation: Floats) -> Floats:
