@@ -29,6 +29,7 @@ from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import mean_figures, measure_order
 from training.benchmark.orders import KNOWS
 from training.store import write_json
+from url_viz.evidence.baselines import class_margin
 from url_viz.evidence.order_metrics import share_by_blocks
 from url_viz.evidence.probe import out_of_fold_shares
 from url_viz.labels.ambiguity import classify
@@ -99,13 +100,12 @@ def ours(case: Case) -> dict[str, NDArray[np.floating]]:
     """Our orders (N,) by name, and those that stand beside the others'."""
     arrays = case.arrays
     known = {name: arrays[f"order_{name}"].astype(np.float64) for name in KNOWS if f"order_{name}" in arrays}
-    first_two = np.sort(case.predicted, axis=1)[:, -2:]
     whitened, group = arrays["whitened"].astype(np.float32), arrays["group"].astype(np.int32)
     embedding = arrays["embedding"].astype(np.float32)
     graph = build_graph(whitened_rows(np.arange(len(embedding)), embedding), embedding)
     classified = classify(graph.position, graph.similarity, whitened, case.label, group)
     assert classified is not None  # the benchmark refuses sets with too few classes
-    return {**known, MARGIN: 1 - (first_two[:, 1] - first_two[:, 0]), DOUBT: classified.evidence.doubt}
+    return {**known, MARGIN: class_margin(case.predicted), DOUBT: classified.evidence.doubt}
 
 
 def theirs(cases: list[Case], script: Path, python: Path) -> list[dict[str, NDArray[np.floating]]]:

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
 from url_viz.base.wording import decimal
-from url_viz.evidence.evaluation import by_class, lead_over
+from url_viz.evidence.evaluation import WITHIN, by_class, lead_over
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 
@@ -41,13 +41,13 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
         "counted on 40 pictures of 2 classes."
     )
     assert lines[1].split()[:4] == ["Measure", "R-AUROC", "Within", "class"]
-    figures = {one.name: one for one in evaluated.figures}
+    figures = list(evaluated.figures.index)
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
-    assert list(figures)[-4:] == ["nearest_similarity", "nearest_gap", "uncertainty", "doubt"], "the own ones last"
-    for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
-        said = " ".join(line.split())
-        assert f" {one.auroc.text(digits=3)} {one.within.text(digits=3)} " in said
-        assert f" {36 if one.name in ('doubt', 'uncertainty') else COUNT} {decimal(one.aurc, digits=3)} " in said
+    assert figures[-4:] == ["nearest_gap", "logistic_regression", "uncertainty", "doubt"], "the own ones last"
+    for line, one in zip(lines[2 : 2 + len(figures)], figures, strict=True):
+        said, aurc = " ".join(line.split()), decimal(evaluated.figures["aurc"][one], digits=3)
+        assert f" {evaluated.figure(one).text(digits=3)} {evaluated.figure(one, WITHIN).text(digits=3)} " in said
+        assert f" {36 if one in ('doubt', 'uncertainty') else COUNT} {aurc} " in said
     assert lines[2 + len(figures)].startswith("Of the measures without classes, “Easily mistaken” ")
     assert "“doubt” has a value for 36 of the 40 pictures" in lines[3 + len(figures)]
     assert "Within class: the same among pictures of one class" in lines[-1]
@@ -70,14 +70,14 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
     assert told["set"]["folder"] == "photos"
     assert str(image_set.root) not in (tmp_path / "e.json").read_text()
     by_name = {one["measure"]: one for one in told["measures"]}
-    for one in found.figures:
-        figures = by_name[one.name]
-        assert (figures["r_auroc"], figures["r_auroc_low"]) == (one.auroc.value, one.auroc.interval.low)
+    for one in found.figures.index:
+        figures, auroc = by_name[one], found.figure(one)
+        assert (figures["r_auroc"], figures["r_auroc_low"]) == (auroc.value, auroc.interval.low)
         assert sum(tenth["pictures"] for tenth in figures["tenths"]) == figures["pictures"]
     assert (by_name["doubt"]["pictures"], by_name["ambiguity"]["pictures"]) == (36, 40)
     assert by_name["nearest_similarity"]["lead_over_nearest_similarity"] is None
     baselines = [name for name, one in by_name.items() if one["is_baseline"]]
-    assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap"]
+    assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap", "logistic_regression"]
     assert by_name["doubt"]["knows"] == "–"
     lead = lead_over(found.pictures_of["uncertainty"], "confusability", "uncertainty")
     assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (

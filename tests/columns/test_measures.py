@@ -25,6 +25,7 @@ def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
         "inverse_norm",
         "nearest_similarity",
         "nearest_gap",
+        "logistic_regression",
     ]
 
 

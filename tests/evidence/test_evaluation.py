@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.examples import embeddings_of, graph_of
@@ -18,10 +19,12 @@ from training.overlap import EmbeddedPictures
 from url_viz.base.wording import MISSING
 from url_viz.columns.measures import MODEL_DOUBT, TRAINING_MEASURES, measure_title
 from url_viz.columns.ranking import percentile
+from url_viz.evidence import evaluation
 from url_viz.evidence.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.evidence.evaluation import (
     ALL,
     FEWEST_PICTURES,
+    LEAD,
     NEAREST,
     CountedPictures,
     by_class,
@@ -38,6 +41,7 @@ from url_viz.evidence.order_metrics import (
     risk_coverage,
     share_of,
 )
+from url_viz.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
@@ -113,6 +117,20 @@ def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
     assert 0.2 < share < 0.95
     assert found.values["nearest_similarity"] == pytest.approx(nearest_dissimilarity(rounded), abs=1e-6)
     assert found.values["nearest_gap"] == pytest.approx(nearest_gap(rounded), abs=1e-6)
+
+
+def test_a_logistic_regression_that_has_not_seen_the_picture_is_a_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    image_set = Set()
+    found, fold = image_set.some(), probe_folds(image_set.contents, seed=0)
+    rows = PROBE_SCALE * image_set.embedding.astype(np.float16).astype(np.float32)
+    for place in (0, 17, COUNT - 1):
+        learns = fold != fold[place]
+        strength = 1 / (2 * PROBE_PENALTY * learns.sum())
+        fit = LogisticRegression(C=strength, tol=1e-8, max_iter=5000).fit(rows[learns], found.labels[learns])
+        _, second, first = np.sort(fit.predict_proba(rows[[place]])[0])
+        assert found.values["logistic_regression"][place] == pytest.approx(1 - (first - second), abs=0.01)
+    monkeypatch.setattr(evaluation, "MOST_CELLS", 3 * COUNT - 1)
+    assert "logistic_regression" not in image_set.some().values, "it would take too long"
 
 
 def test_a_search_among_unlabelled_neighbours_leaves_twins_out_too() -> None:
@@ -191,16 +209,17 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
     assert found is not None
     assert (len(found), found.left_out) == (COUNT, 0)
     results, alone = evaluated(found), evaluated(given.some())
-    assert [one.name for one in results.measures] == [*(one.name for one in alone.measures), "whole"]
-    assert [one.auroc for one in results.measures[:-1]] == [one.auroc for one in alone.measures]
-    [(pictures, own)] = results.partial
+    assert results.measures == [*alone.measures, "whole"]
+    assert list(results.figures.index) == [*results.measures, "risk"]
+    pd.testing.assert_frame_equal(results.figures.loc[alone.measures], alone.figures)
+    pictures = results.partial["risk"]
     has = np.isfinite(given.table["risk"].to_numpy()[found.rows])
     assert len(pictures) == has.sum() == COUNT * 9 // 10
-    assert own.auroc.value == pytest.approx(r_auroc(found.rows.astype(float)[has], found.is_right[has]))
+    assert results.figure("risk").value == pytest.approx(r_auroc(found.rows.astype(float)[has], found.is_right[has]))
     others = {
         name: r_auroc(found.values[name][has], found.is_right[has]) for name in ("ambiguity", "confusability", NEAREST)
     }
-    assert own.over_nearest.value == pytest.approx(own.auroc.value - others[NEAREST])
+    assert results.figure("risk", LEAD).value == pytest.approx(results.figure("risk").value - others[NEAREST])
     assert dict(zip(results.shown()["Measure"], results.shown()["Pictures"], strict=True))["risk"] == str(has.sum())
     assert f"“risk” has a value for {has.sum()} of the {COUNT} pictures" in results.gaps
     there = [f"{figure:.3f}".lstrip("0") for figure in others.values()]
@@ -239,6 +258,7 @@ def test_without_a_head_the_other_measures_remain() -> None:
         "inverse_norm",
         "nearest_similarity",
         "nearest_gap",
+        "logistic_regression",
     )
     assert len(found) == COUNT
 
@@ -276,7 +296,7 @@ def test_evidence_of_withholding_is_of_the_pictures_that_are_counted() -> None:
     found = evidence(results, "uncertainty", table, rows, contents, graph=image_set.graph())
     assert found is not None
     assert found.pictures is results.pictures
-    assert found.figures in results.measures
+    assert (found.measure, found.auroc) == ("uncertainty", results.figure("uncertainty"))
     counted = results.pictures.rows
     _, is_right = recall_at_1(rows[counted], table["label"].to_numpy(dtype=str)[counted])
     assert found.overall[0.0].by_uncertainty["queries"] == pytest.approx(is_right.mean())
@@ -290,18 +310,19 @@ def test_evidence_of_withholding_is_of_the_pictures_that_are_counted() -> None:
 
 def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
     found = Set().some()
-    for one in evaluated(found).measures:
-        values = found.values[one.name]
+    results = evaluated(found)
+    for measure in results.measures:
+        values, auroc, lead = found.values[measure], results.figure(measure), results.figure(measure, LEAD)
         plain = auroc_by_blocks(values, ~found.is_right, found.code).interval
-        assert one.auroc.value == pytest.approx(r_auroc(values, found.is_right))
-        assert (one.auroc.interval.low, one.auroc.interval.high) == pytest.approx((plain.low, plain.high))
-        assert one.aurc == pytest.approx(risk_coverage(values, ~found.is_right).aurc)
-        if one.name == "nearest_similarity":
-            assert np.isnan(one.over_nearest.value)
+        assert auroc.value == pytest.approx(r_auroc(values, found.is_right))
+        assert (auroc.interval.low, auroc.interval.high) == pytest.approx((plain.low, plain.high))
+        assert results.figures["aurc"][measure] == pytest.approx(risk_coverage(values, ~found.is_right).aurc)
+        if measure == "nearest_similarity":
+            assert np.isnan(lead.value)
         else:
-            expected = one.auroc.value - r_auroc(found.values["nearest_similarity"], found.is_right)
-            assert one.over_nearest.value == pytest.approx(expected)
-            assert one.over_nearest.interval.low <= one.over_nearest.value <= one.over_nearest.interval.high
+            expected = auroc.value - r_auroc(found.values["nearest_similarity"], found.is_right)
+            assert lead.value == pytest.approx(expected)
+            assert lead.interval.low <= lead.value <= lead.interval.high
 
 
 def test_deciles_by_hand() -> None:
@@ -360,13 +381,13 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     embedded = EmbeddedPictures(np.arange(40), stored, logits, stored, ())
     reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True))
     found = as_the_paper_counts(image_set, stored)
-    ours = {one.name: one for one in evaluated(found).measures}
+    ours = evaluated(found)
     assert (len(found), found.classes) == (reported.pictures, reported.classes)
     assert found.recall == pytest.approx(reported.recall_at_1)
     for mine, theirs in (("uncertainty", "head"), ("inverse_norm",) * 2, ("nearest_similarity",) * 2):
         order = reported.order(theirs)
-        assert ours[mine].auroc.value == pytest.approx(order.r_auroc), mine
-        assert ours[mine].aurc == pytest.approx(order.aurc), mine
+        assert ours.figure(mine).value == pytest.approx(order.r_auroc), mine
+        assert ours.figures["aurc"][mine] == pytest.approx(order.aurc), mine
 
 
 def as_the_paper_counts(image_set: ImageSet, stored: np.ndarray) -> CountedPictures:

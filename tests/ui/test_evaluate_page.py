@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -56,8 +57,8 @@ def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions
 ) -> None:
     at = opened(labelled, "evaluate")
     text, results = words(at).replace("\\", ""), found_of(labelled)
-    leading = next(each for each in results.figures if each.name == labelled.order().measure)
-    sentence, _, why = verdict_in_words(leading.name, leading.auroc).partition(": ")
+    leading = str(labelled.order().measure)
+    sentence, _, why = verdict_in_words(leading, results.figure(leading)).partition(": ")
     assert f"**{sentence}**: {why}" in text
     recall = next(each for each in at.caption if "recall@" in each.value)
     assert f"{100 * results.pictures.recall:.1f} % of {COUNT} pictures" in recall.value
@@ -65,11 +66,14 @@ def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions
     header = next(each for each in at.header if each.value == "Orders and baselines")
     assert "so nearest similarity is its baseline" in header.help
     assert "Torn between classes (ambiguity) uses the classes it is judged by" in header.help
+    assert "errors are counted by neighbours here, which favours orders by neighbours" in header.help
     assert "R-AUROC: how often" not in text
     assert len(at.get("plotly_chart")) == 1
     shown = at.dataframe[0].value
     assert list(shown)[:4] == ["Measure", "R-AUROC", "Within class", "Knows"]
-    knows = {"Torn between classes": "the set, your classes", "General model": "the picture alone"}
+    classes = "the set, your classes"
+    knows = {"Torn between classes": classes, "General model": "the picture alone"}
+    knows["Logistic regression (baseline)"] = classes
     knows |= dict.fromkeys(("ImageNet entropy (baseline)", "1 / norm (baseline)"), "the picture alone")
     knows |= dict.fromkeys(("Easily mistaken", "Nearest similarity (baseline)", "Nearest gap (baseline)"), "the set")
     assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == knows
@@ -144,9 +148,8 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
     at = opened(embed_folder(folder, model=bare_model, workspace=home.root), "evaluate")
     known = ["Torn between classes", "Easily mistaken"]
-    known += [
-        f"{baseline} (baseline)" for baseline in ("ImageNet entropy", "1 / norm", "Nearest similarity", "Nearest gap")
-    ]
+    baselines = ("ImageNet entropy", "1 / norm", "Nearest similarity", "Nearest gap", "Logistic regression")
+    known += [f"{baseline} (baseline)" for baseline in baselines]
     assert at.dataframe[0].value["Measure"].tolist() == known
     assert "than “General model”" not in at.header[0].help
 
@@ -163,7 +166,7 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         rows = np.arange(4)
         names = np.array(["a"] * 4)
         pictures = CountedPictures(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
-        return Evaluated(pictures, (), Figure(by, Interval(low, high))).verdict
+        return Evaluated(pictures, pd.DataFrame(), Figure(by, Interval(low, high))).verdict
 
     assert "Of the measures without classes, “Easily mistaken” predicts errors better" in said(0.1, 0.02, 0.2)
     assert "“Easily mistaken” predicts errors worse" in said(-0.1, -0.2, -0.02)
@@ -171,7 +174,7 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
     assert "+.100 [−.020, +.200]" in said(0.1, -0.02, 0.2)
     rows, names = np.arange(3), np.array(["a", "a", "a"])
     all_right = CountedPictures(rows, rows, names, names, {}, left_out=0)
-    assert "Every nearest neighbour is right" in Evaluated(all_right, (), None).verdict
+    assert "Every nearest neighbour is right" in Evaluated(all_right, pd.DataFrame(), None).verdict
 
 
 def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
@@ -181,7 +184,7 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     table = results.table()
     assert list(figure.data[0].x) == table["r_auroc"].tolist()
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
-    curves = coverage_table(results.pictures, results.measures)
+    curves = coverage_table(results)
     drawn = {trace.name: trace for trace in curves_of_coverage(results).data}
     assert list(drawn["Torn between classes"].y) == pytest.approx(100 * curves["ambiguity"])
     assert drawn["Torn between classes"].line.color == AMBIGUITY.colour
@@ -222,7 +225,7 @@ def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Wo
     assert not agreement["General model"].startswith("1.00")
     columns = json.loads(at.dataframe[0].proto.columns)
     assert "each is half of the judge" in columns["Difference in R-AUROC"]["help"]
-    assert shown["Agreement"].isna().sum() == 2, "of the nearest pictures alone nothing is compared"
+    assert shown["Agreement"].isna().sum() == 3, "what only an evaluation computes is not compared"
 
 
 def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labelled: ImageSet, home: Workspace) -> None:

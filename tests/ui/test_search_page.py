@@ -193,7 +193,8 @@ def evidence_from(uncertainty: list[float], is_right: list[bool]) -> Evidence:
     rows, orders = np.arange(len(labels)), {"confusability": values, "nearest_similarity": values}
     pictures = CountedPictures(rows, rows, labels, np.where(right, labels, "other"), orders, left_out=0)
     left_out = Restriction(*(dict.fromkeys(MODES, recall) for recall in (0.625, 0.5)))
-    return Evidence(pictures, evaluated(pictures).measures[0], left_out, {0.1: left_out}, percentile(values))
+    auroc = evaluated(pictures).figure("confusability")
+    return Evidence(pictures, "confusability", auroc, left_out, {0.1: left_out}, percentile(values))
 
 
 def query_at(rank: float) -> Query:

@@ -179,6 +179,17 @@ NEAREST_GAP = Measure(
     is_offered=False,
     in_table=False,
 )
+LOGISTIC = Measure(
+    "logistic_regression",
+    "Logistic regression",
+    f"{SET}, your classes",
+    "How undecided a logistic regression is between its two likeliest classes. It has seen neither the picture nor its "
+    "near copies (five folds). A baseline.",
+    "#7a7a7a",
+    is_baseline=True,
+    is_offered=False,
+    in_table=False,
+)
 
 MEASURES: tuple[Measure, ...] = (
     AMBIGUITY,
@@ -191,6 +202,7 @@ MEASURES: tuple[Measure, ...] = (
     INVERSE_NORM,
     NEAREST,
     NEAREST_GAP,
+    LOGISTIC,
 )
 TABLE_MEASURES: tuple[str, ...] = tuple(measure.name for measure in MEASURES if measure.in_table)
 """The measures that are columns of `ImageSet.table()`, in the order in which they are offered."""

@@ -33,7 +33,12 @@ def max_probability(logits: NDArray[np.floating]) -> Floats:
 def margin(logits: NDArray[np.floating]) -> Floats:
     """One minus how far the largest softmax probability is ahead of the second, over logits (N, C), C ≥ 2."""
     shifted = _shifted(logits)
-    first_two = np.exp(np.sort(shifted, axis=1)[:, -2:]) / np.exp(shifted).sum(axis=1, keepdims=True)
+    return class_margin(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def class_margin(shares: NDArray[np.floating]) -> Floats:
+    """One minus how far the largest class share is ahead of the second, of shares (N, C), C ≥ 2."""
+    first_two = np.sort(shares, axis=1)[:, -2:].astype(np.float64)
     return np.asarray(1 - (first_two[:, 1] - first_two[:, 0]))
 
 

@@ -154,10 +154,10 @@ class Comparison:
                 {
                     "measure": name,
                     "pictures_of_both": len(each),
-                    **_with_ends("rank_correlation", each.agreement),
+                    **each.agreement.cells("rank_correlation"),
                     "top_count": each.top_count,
                     "top_shared": each.top_shared,
-                    **_with_ends("difference", each.difference),
+                    **each.difference.cells("difference"),
                 }
                 for name, each in self.measures.items()
             ]
@@ -177,10 +177,6 @@ class Comparison:
             for name, each in self.measures.items()
         ]
         return pd.DataFrame(rows)
-
-
-def _with_ends(name: str, figure: Figure) -> dict[str, float]:
-    return {name: figure.value, f"{name}_low": figure.interval.low, f"{name}_high": figure.interval.high}
 
 
 def compare(first: ModelReading, second: ModelReading, *, resamples: int | None = None, seed: int = 0) -> Comparison:

@@ -66,6 +66,16 @@ class Figure:
         """For people: ".87 [.85, .90]", or ".87" without an interval."""
         return with_interval(self.value, self.interval.low, self.interval.high, digits=digits, signed=signed)
 
+    def cells(self, name: str) -> dict[str, float]:
+        """The figure in a table: the column `name`, and the ends of its interval as `name_low` and `name_high`."""
+        return {name: self.value, f"{name}_low": self.interval.low, f"{name}_high": self.interval.high}
+
+    @classmethod
+    def from_cells(cls, table: pd.DataFrame, row: str, name: str) -> "Figure":
+        """The figure that stands in a row of a table, named by its index, as `cells`."""
+        value, low, high = (float(table[column][row]) for column in (name, f"{name}_low", f"{name}_high"))
+        return cls(value, Interval(low, high))
+
 
 @dataclass(frozen=True)
 class Influenced:

@@ -551,11 +551,9 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
 
 
 def _cautions(evaluated: Evaluated) -> list[str]:
-    names = {measured.name for measured in evaluated.measures}
+    names = set(evaluated.measures)
     cautions = {
-        f"{AMBIGUITY.title} uses these classes, but never a picture's own label or a copy's; the others use none.": {
-            AMBIGUITY.name
-        },
+        f"{AMBIGUITY.title} uses these classes, but never a picture's own label or a copy's.": {AMBIGUITY.name},
         "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is its "
         "baseline.": {CONFUSABILITY.name, NEAREST},
     }

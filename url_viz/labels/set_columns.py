@@ -39,7 +39,7 @@ LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS, *LIKE_COLUMNS),
+        *("logistic_regression", "comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS, *LIKE_COLUMNS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, percent
 from url_viz.base.workspace import is_in_bucket
-from url_viz.columns.measures import AMBIGUITY, MEASURES, measure_title, quoted
+from url_viz.columns.measures import MEASURES, measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
 from url_viz.evidence.compare import DEFINITIONS as OF_TWO_MODELS
@@ -24,7 +24,6 @@ from url_viz.evidence.evaluation import (
     NEEDED,
     CountedPictures,
     Evaluated,
-    MeasureFigures,
     by_class,
     by_two_models,
 )
@@ -101,10 +100,9 @@ def show_without_classes(image_set: ImageSet) -> None:
 
 def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
     """How well the leading order holds, and how often the nearest picture has the same class."""
-    leading = image_set.order().measure
-    figures = next((each for each in results.figures if each.name == leading), results.figures[0])
-    judged = results.pictures_of[figures.name]
-    verdict = verdict_in_words(figures.name, figures.auroc, wrong=int((~judged.is_right).sum()), judged=len(judged))
+    measure = _judged_order(image_set, results)
+    judged, wrong = results.pictures_of[measure], int((~results.pictures_of[measure].is_right).sum())
+    verdict = verdict_in_words(measure, results.figure(measure), wrong=wrong, judged=len(judged))
     said = image_set.core.in_words(verdict or results.verdict)
     said = said[:1].upper() + said[1:]
     sentence, colon, why = said.partition(": ")
@@ -117,15 +115,12 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
         escape(image_set.core.in_words(f"{words} (recall@1){rests}.")),
         help=escape(image_set.core.in_words(f"Near copies aside. {results.recall_words}")),
     )
-    if figures.name == AMBIGUITY.name:
-        st.caption(NO_RIVAL)
 
 
-NO_RIVAL = (
-    "No baseline below knows your classes. On seven published sets one that does, a logistic regression in folds, had "
-    "an R-AUROC of .780 where this order had .855; judged by where another classifier errs, the two were level (.774 "
-    "and .805)."
-)
+def _judged_order(image_set: ImageSet, results: Evaluated) -> str:
+    """The leading order, or the first that has figures."""
+    leading = image_set.order().measure
+    return leading if leading is not None and leading in results.pictures_of else next(iter(results.pictures_of))
 
 
 def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
@@ -214,8 +209,7 @@ def show_chart(image_set: ImageSet, results: Evaluated, numbers: pd.DataFrame) -
     chosen, names = CHART.get(), list(results.pictures_of)
     title = chosen if chosen in CHARTS else next(iter(CHARTS))
     by = BY.get()
-    leading = image_set.order().measure
-    measure = by if by in names else leading if leading in names else names[0]
+    measure = by if by in names else _judged_order(image_set, results)
     meanings = Markdown("\n\n".join(f"**{escape(name)}**: {escape(each.meaning)}" for name, each in CHARTS.items()))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.segmented_control(
@@ -248,7 +242,7 @@ def show_chart(image_set: ImageSet, results: Evaluated, numbers: pd.DataFrame) -
 
 def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     """R-AUROC of every measure with its interval, as a figure."""
-    if not any(np.isfinite(measure.auroc.value) for measure in results.measures):
+    if not any(np.isfinite(results.figure(measure).value) for measure in results.measures):
         st.caption("No order has an R-AUROC here.")
         return
     show_figure(
@@ -285,13 +279,13 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
         svg=name,
     )
     words = "Click a name to show or hide its curve."
-    _below(coverage_table(results.pictures, results.measures), name, key="coverage", words=words)
+    _below(coverage_table(results), name, key="coverage", words=words)
 
 
-def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ...]) -> pd.DataFrame:
+def coverage_table(results: Evaluated) -> pd.DataFrame:
     """Coverage, and recall@1 of the kept queries by each measure and by an oracle, at the points of the curves."""
-    oracle = pictures.oracle
-    curves = {measure.name: measure.curve.recall for measure in measures}
+    oracle = results.pictures.oracle
+    curves = {measure: results.curve(measure).recall for measure in results.measures}
     return pd.DataFrame({"coverage": oracle.coverage, "oracle": oracle.recall, **curves})
 
 
@@ -406,13 +400,12 @@ def _below(table: pd.DataFrame, name: str, *, key: str, words: str = "") -> None
 
 def show_leaving_out(image_set: ImageSet, results: Evaluated) -> None:
     """Whether refusing and leaving out help a search, computed once it is opened."""
-    leading = image_set.order().measure
-    measure = leading if leading in results.pictures_of else results.figures[0].name
+    measure = _judged_order(image_set, results)
     title = "Does leaving out help a search?"
     folded = st.expander(title, icon=":material/filter_alt:", key=WITHOUT, on_change="rerun")
     if folded.open:
         with folded:
-            show_evidence(image_set, measure=str(measure))
+            show_evidence(image_set, measure=measure)
 
 
 CROP_ASKED: Key[str] = Key("page.crop_asked")

@@ -54,11 +54,11 @@ def show_evidence(image_set: ImageSet, *, measure: str) -> None:
 
 def verdict(evidence: Evidence) -> Markdown:
     """The verdict on queries by the interval of the measure's R-AUROC, on hits by the gain over random."""
-    name, figures = escape(quoted(evidence.figures.name)), evidence.figures
-    if not np.isfinite(figures.auroc.value):
+    name = escape(quoted(evidence.measure))
+    if not np.isfinite(evidence.auroc.value):
         return Markdown("The nearest picture always has the same class, or never: leaving out cannot help.")
-    if figures.tells_errors:
-        times = escape(f"{round(100 * figures.auroc.value)} of 100 cases (chance: 50)")
+    if evidence.shows_errors:
+        times = escape(f"{round(100 * evidence.auroc.value)} of 100 cases (chance: 50)")
         of_queries = Markdown(
             f"**avoids errors**: by {name}, a picture with a wrong match ranks above one without in {times}."
         )
@@ -79,7 +79,7 @@ def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
     )
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence), alt="Recall@1 where queries, hits or both are left out")
-    needs_none = "classes" not in image_set.core.measure(evidence.figures.name).knows
+    needs_none = "classes" not in image_set.core.measure(evidence.measure).knows
     st.caption(
         "Recall@1, and in brackets the gain over random. “By class” leaves out the most ambiguous 10 % of each class, "
         f"“Overall” the most ambiguous 10 % of the set{', for which no classes are needed' if needs_none else ''}."

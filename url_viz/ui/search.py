@@ -434,7 +434,7 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
 def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
     if evidence is None:
         return Markdown("Nothing shows yet whether such pictures get worse hits here.")
-    if not evidence.figures.tells_errors:
+    if not evidence.shows_errors:
         return Markdown("In this set that says nothing clear about its hits.")
     low, high = evidence.wrong_on_sides(gate.percentile)
     if not np.isfinite(low) or not np.isfinite(high):

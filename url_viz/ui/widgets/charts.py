@@ -225,27 +225,27 @@ def intervals_figure(results: Evaluated) -> "Figure":
     import plotly.graph_objects as go
 
     measures = results.measures
-    titles = [plotly_title(measure.name) for measure in measures]
-    scores = np.array([measure.auroc.value for measure in measures])
+    titles = [plotly_title(measure) for measure in measures]
+    colours, figures = [curve_colour(measure) for measure in measures], [results.figure(each) for each in measures]
+    intervals = [each.interval for each in figures]
     figure = go.Figure(
         go.Scatter(
-            x=scores,
+            x=[each.value for each in figures],
             y=titles,
             mode="markers",
-            marker={"size": 9, "color": [curve_colour(measure.name) for measure in measures]},
-            customdata=[[measure.auroc.interval.low, measure.auroc.interval.high] for measure in measures],
+            marker={"size": 9, "color": colours},
+            customdata=[[each.low, each.high] for each in intervals],
             hovertemplate="%{y}: %{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}]<extra></extra>",
         )
     )
-    for measure, title in zip(measures, titles, strict=True):
+    for interval, title, colour in zip(intervals, titles, colours, strict=True):
         figure.add_scatter(
-            x=[measure.auroc.interval.low, measure.auroc.interval.high],
+            x=[interval.low, interval.high],
             y=[title, title],
             mode="lines",
             hoverinfo="skip",
-            line={"color": curve_colour(measure.name), "width": 3},
+            line={"color": colour, "width": 3},
         )
-    intervals = [measure.auroc.interval for measure in measures]
     ends = [0.5, *(end for interval in intervals for end in (interval.low, interval.high) if np.isfinite(end))]
     figure.add_vline(x=0.5, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
@@ -255,7 +255,7 @@ def intervals_figure(results: Evaluated) -> "Figure":
 
 def curves_of_coverage(results: Evaluated) -> "Figure":
     """Recall@1 of the kept queries by all measures; most baselines are hidden at first."""
-    pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
+    pictures, curves = results.pictures, {measure: results.curve(measure) for measure in results.measures}
     hidden = [name for name in curves if not shown_at_first(name)]
     return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 
