@@ -10,6 +10,7 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.base.errors import UrlVizError
     from url_viz.base.processes import collect_soon
+    from url_viz.base.wording import for_folder
     from url_viz.store.decisions.decision_log import seen_once
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, follow_link, menu_of_pages
@@ -20,7 +21,7 @@ def run_page() -> None:
     from url_viz.ui.text import show_error
     from url_viz.ui.widgets.buttons import end_of_page, with_title
     from url_viz.ui.widgets.components import say_announced, spare_stops
-    from url_viz.ui.widgets.sidebar import show_sidebar
+    from url_viz.ui.widgets.sidebar import chosen_folder, show_sidebar
 
     collect_soon()
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
@@ -46,7 +47,7 @@ def run_page() -> None:
             with st.sidebar:
                 spare_stops()
         except UrlVizError as error:
-            show_error(error)
+            show_error(for_folder(str(error), chosen_folder()))
 
 
 if __name__ == "__main__":  # as Streamlit runs a session's script; the server imports this file

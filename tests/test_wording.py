@@ -14,6 +14,7 @@ from url_viz.base.wording import (
     decimal,
     distinct_short_names,
     first_of,
+    for_folder,
     for_objects,
     listed,
     percent,
@@ -170,3 +171,12 @@ def test_pages_say_it_in_the_words_that_were_agreed() -> None:
         if re.search(word, text)
     ]
     assert not found, "\n".join(found)
+
+
+def test_advice_names_the_folder_so_that_a_shell_reads_it() -> None:
+    advice = "Run `sets repair FOLDER`, then `embed FOLDER --embeddings FILE`; FOLDERS stay."
+    assert for_folder(advice, "/my photos") == (
+        "Run `sets repair '/my photos'`, then `embed '/my photos' --embeddings FILE`; FOLDERS stay."
+    )
+    assert for_folder(advice, "FOLDER") == advice
+    assert "\x1b" not in for_folder(advice, "a\x1b[31m")

@@ -135,7 +135,7 @@ def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once
     labels.write_bytes(labels.read_bytes()[:-3])
     at = opened()
     assert ":red[:material/broken_image: Needs a look.]" in words(at)
-    assert "labels use FOLDER folders" in words(at)
+    assert f"labels use {image_set.root} folders" in words(at)
     assert "6 pictures · read " in words(at)
     at = AppTest.from_function(folder_dialog).run()
     assert {f"recent.{one.set_id}" for one in (image_set, other)} <= {button.key for button in at.button}

@@ -160,6 +160,12 @@ def command(*words: object) -> str:
     return shlex.join(("python", "-m", "url_viz", *(printable(str(word)) for word in words)))
 
 
+def for_folder(advice: str, folder: object) -> str:
+    """Advice whose commands name the folder in place of FOLDER, quoted for a shell."""
+    quoted = shlex.quote(printable(str(folder)))
+    return re.sub(r"\bFOLDER\b", lambda _: quoted, advice)
+
+
 NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line breaks, marks that turn the direction of text, and halves of characters."""
 

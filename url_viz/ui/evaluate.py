@@ -149,7 +149,8 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
         height="content",
         column_config={
             column: st.column_config.TextColumn(
-                "Order" if column == "Measure" else column, help=f"{meanings[column][:1].upper()}{meanings[column][1:]}"
+                "Order" if column == "Measure" else image_set.core.in_words(column),
+                help=f"{meanings[column][:1].upper()}{meanings[column][1:]}",
             )
             | {"hidden": column in FOLDED}
             for column in map(str, shown)
@@ -311,7 +312,7 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
         placeholder="–",
         column_config={
             "label": column.TextColumn("Class"),
-            "pictures": column.NumberColumn("Pictures", format="localized"),
+            "pictures": column.NumberColumn(image_set.core.in_words("Pictures"), format="localized"),
             "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
             "mean_percentile": column.NumberColumn(
                 "Mean percentile", format="%.0f", help=f"Of {quoted(measure)}, among all counted pictures"

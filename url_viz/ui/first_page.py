@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.base.errors import UrlVizError
-from url_viz.base.wording import counted
+from url_viz.base.wording import counted, for_folder
 from url_viz.base.workspace import Workspace, is_in_bucket
 from url_viz.columns.ranking import ends
 from url_viz.export.picture_files import data_url, inlined, shrunk
@@ -26,7 +26,7 @@ from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.ui.menu import go_to_tab
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import DIALOG, Key, choice, choose
-from url_viz.ui.text import Markdown, escape
+from url_viz.ui.text import Markdown, escape, with_code
 from url_viz.ui.widgets.buttons import act_button, page_title
 from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_name, set_title, show_read_button
 from url_viz.ui.widgets.jobs import progress_of, show_not_there, show_running_jobs
@@ -209,7 +209,8 @@ def _show_card(entry: RecentSet) -> None:
         if job is not None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job)[1])}")
         elif entry.damage:
-            st.markdown(f":red[:material/broken_image: Needs a look.] {escape(entry.damage)}")
+            damage = for_folder(entry.damage, entry.about.root)
+            st.markdown(f":red[:material/broken_image: Needs a look.] {with_code(damage)}")
         elif entry.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):

@@ -187,12 +187,14 @@ def _show_merge(image_set: ImageSet, pair: ClassPair) -> None:
 
 
 def label_columns(image_set: ImageSet, rows: pd.DataFrame, *, is_chance_known: bool) -> pd.DataFrame:
-    """What the table shows of labels (`COLUMNS`), row by row: the picture, its label, what speaks against that."""
+    """What the table shows of labels, row by row: the picture, its label, what speaks against that."""
     table = image_set.table().set_index("id").reindex(rows["id"])
     checked = table["label_checked"].map(partial(shown_value, "label_checked"), na_action="ignore")
     decided = table["decision"].map(DECIDED).fillna(checked).to_numpy(object)
     shown: dict[str, Any] = {
-        "Picture": [str(thumbnail_url(image_set.set_id, int(image_id))) for image_id in rows["id"]],
+        image_set.core.in_words("Picture"): [
+            str(thumbnail_url(image_set.set_id, int(image_id))) for image_id in rows["id"]
+        ],
         "Label": rows["label"].to_numpy(object),
         "Suggested": rows["suggested"].to_numpy(object),
         "Wrong": np.round(100 * rows["wrong"].to_numpy(np.float64)),
@@ -222,7 +224,7 @@ def _show_rows(image_set: ImageSet, rows: pd.DataFrame, doubtful: DoubtfulLabels
         selection_mode="multi-row",
         selection_default={"selection": {"rows": likely, "columns": [], "cells": []}} if likely else None,
         column_config={
-            "Picture": st.column_config.ImageColumn(width=100),
+            image_set.core.in_words("Picture"): st.column_config.ImageColumn(width=100),
             "Wrong": st.column_config.NumberColumn(format="%d %%", width=70),
             "Votes": st.column_config.TextColumn(help="How many neighbours, or copies, have the suggested class"),
         },

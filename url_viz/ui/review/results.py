@@ -83,7 +83,7 @@ def show_agreement(image_set: ImageSet) -> None:
         "First": found.table["first"],
         "Second": found.table["second"],
         "Of": found.table["of"],
-        "Pictures": found.table["pictures"],
+        image_set.core.in_words("Pictures"): found.table["pictures"],
         "Agree": found.table["agreement"].map(percent),
         "95 % interval": found.table["low"].map(percent) + " to " + found.table["high"].map(percent),
         "Cohen’s kappa": found.table["kappa"].map(lambda value: "–" if pd.isna(value) else f"{value:.2f}"),
@@ -193,7 +193,7 @@ def show_worth(image_set: ImageSet) -> None:
     """What dropping and correcting gained, or the button that measures it."""
     worth = _measured(image_set) if len(image_set) <= AT_ONCE else _measured_by_job(image_set)
     if worth is not None:
-        _show(worth)
+        _show(worth, image_set.core.in_words)
 
 
 def _measured(image_set: ImageSet) -> Worth | None:
@@ -229,24 +229,24 @@ def _measured_by_job(image_set: ImageSet) -> Worth | None:
     return None
 
 
-def _show(worth: Worth) -> None:
+def _show(worth: Worth, in_words: Callable[[str], str]) -> None:
     if not worth.is_comparable:
-        st.markdown(escape(worth.words))
+        st.markdown(escape(in_words(worth.words)))
         return
     st.header(escape(worth.gain), anchor=False)
-    st.markdown(escape(worth.outcome))
+    st.markdown(escape(in_words(worth.outcome)))
     with st.expander("How this was measured, and other ways to train"):
-        _show_details(worth)
+        _show_details(worth, in_words)
 
 
-def _show_details(worth: Worth) -> None:
-    st.markdown(f"{METHOD} {escape(worth.details)}")
+def _show_details(worth: Worth, in_words: Callable[[str], str]) -> None:
+    st.markdown(escape(in_words(f"{METHOD} {worth.details}")))
     right, loss = ([worth.figure(arm, metric) for arm in worth.arms] for metric in METRICS)
     table = pd.DataFrame(
         {
             "Trained on the set": worth.arms,
             "Right": [shown(figure.value) for figure in right],
-            "95 % interval over pictures": [
+            in_words("95 % interval over pictures"): [
                 f"{shown(figure.interval.low)} to {shown(figure.interval.high)}" for figure in right
             ],
             "Log loss": [figure.text() for figure in loss],
@@ -258,7 +258,7 @@ def _show_details(worth: Worth) -> None:
     if len(worth.differing):
         st.header("Classes where it made a difference", anchor=False)
         st.dataframe(
-            _class_table(worth.differing),
+            _class_table(worth.differing).rename(columns=in_words),
             hide_index=True,
             width="content",
             height="auto",

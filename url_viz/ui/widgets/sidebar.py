@@ -229,6 +229,12 @@ def _offer_update(set_id: str, look: Mapping[str, Any]) -> None:
         st.rerun()
 
 
+def chosen_folder() -> str:
+    """The folder of the chosen image set; "FOLDER", as advice has it, where none is known."""
+    about = dict(known_sets(Workspace.at())).get(choice().set_id or "")
+    return "FOLDER" if about is None else str(about.root)
+
+
 def show_not_read(now: SetChoice) -> None:
     """Say why a set has nothing to show: it is being read, or was not read with this model."""
     assert now.set_id is not None

@@ -270,7 +270,7 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, predictions: RunPredict
         selection_mode="single-row",
         column_config={
             "value": shown.TextColumn(title_of_column(column)),
-            "pictures": shown.NumberColumn("Pictures", format="localized"),
+            "pictures": shown.NumberColumn(image_set.core.in_words("Pictures"), format="localized"),
             "wrong": shown.NumberColumn("Wrong", format="localized"),
             "accuracy": shown.ProgressColumn("Accuracy", format="percent", min_value=0, max_value=1),
             **number,
