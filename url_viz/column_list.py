@@ -1,15 +1,24 @@
 """The columns of an image set, gathered: each is declared in the file of its subject, with `column`.
 
-A measure is a column that `gives` a column of the table, and an entry in `url_viz.columns.measures`.
+A measure is a column that `gives` a column of the table, and an entry in `url_viz.columns.measures`; one of another
+package brings its own function.
 """
 
 from collections.abc import Mapping
+from functools import cache
+from inspect import signature
 from typing import Any
 
+import numpy as np
+
+from url_viz.base.errors import PluginError
+from url_viz.base.plugins import guarded
 from url_viz.base.rows import CACHED_FROM
 from url_viz.columns import second_model, sources, table, undecided
-from url_viz.columns.engine import Column, ColumnSource, Derived, DiskCache, declared_in
+from url_viz.columns.engine import GIVEN, Column, ColumnSource, Derived, DiskCache, declared_in
+from url_viz.columns.measures import Measure, added_measures
 from url_viz.columns.sources import SetContext
+from url_viz.columns.table import Frame
 from url_viz.evidence import order
 from url_viz.findings import findings, leaks, object_findings, reasons, shortcuts
 from url_viz.findings.findings import check_columns
@@ -35,13 +44,34 @@ def _measures(**given: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: values for columns in given.values() for name, values in columns.items()}
 
 
-MEASURES = Column("measures", _measures, renamed={each.name: each.name for each in _DECLARED if each.gives})
-"""All columns that give the table a measure, as one."""
-COLUMNS = (*_DECLARED, MEASURES)
+def _column_of(measure: Measure) -> Column[..., Any]:
+    """The column of a measure of another package."""
+    assert measure.make is not None  # `added_measures` refuses others
+    make, wanted = guarded(measure.make, name=measure.name), signature(measure.make).parameters
+
+    def give(base: Frame, **given: Any) -> Mapping[str, Any]:
+        values = np.asarray(make(**(given | {"base": base} if "base" in wanted else given)), np.float32)
+        if values.shape != (len(base.table),):
+            raise PluginError(
+                f"The measure {measure.name!r} gives values of shape {values.shape} for {len(base.table):,} pictures: "
+                "it has to give one a picture. Update its package, or uninstall it."
+            )
+        return {measure.name: values}
+
+    GIVEN.add(measure.name)
+    others = {name: name for name in wanted if name != "base"}
+    return Column(f"the measure {measure.name}", give, gives=(measure.name,), renamed=others)
+
+
+@cache
+def every_column() -> tuple[Column[..., Any], ...]:
+    """The declared columns, those of measures of other packages, and as the last all that give the table one."""
+    columns = (*_DECLARED, *map(_column_of, added_measures()))
+    return (*columns, Column("measures", _measures, renamed={each.name: each.name for each in columns if each.gives}))
 
 
 def derived_columns(context: SetContext) -> Derived:
     """All columns of a snapshot, none made yet."""
     store = context.store
     disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=CACHED_FROM)
-    return Derived((*COLUMNS, *check_columns()), SOURCES, context, disk=disk)
+    return Derived((*every_column(), *check_columns()), SOURCES, context, disk=disk)

@@ -22,12 +22,12 @@ from url_viz.columns.measures import (
     ADAPTED_HEAD,
     AMBIGUITY,
     DISAGREEMENT,
-    TABLE_MEASURES,
     UNCERTAINTY,
     Measure,
     available_measures,
     has_values,
     measure_named,
+    table_measures,
     title_of_column,
 )
 from url_viz.columns.second_model import SecondModelChoice, opinions, opinions_available
@@ -258,7 +258,7 @@ class SetCore:
     def check_measure(self, by: str) -> None:
         """Raise ImageSetError if `by` is not a measure that this set has values of."""
         available = self.measures()
-        if by not in available and not (by in TABLE_MEASURES and has_values(self.measured, by)):
+        if by not in available and not (by in table_measures() and has_values(self.measured, by)):
             raise ImageSetError(f"{by!r} is not a measure of this set. It has: {', '.join(available) or 'none yet'}.")
 
     def current_order(self) -> Order:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
-from url_viz.columns.measures import TABLE_MEASURES
+from url_viz.columns.measures import table_measures
 from url_viz.evidence.compare import (
     ModelReading,
     agreement_in_words,
@@ -32,7 +32,7 @@ CODES = st.lists(st.integers(0, 6), min_size=2, max_size=30)
 
 
 def table_of(ids: list[int], uncertainty: list[float], confusability: list[float] | None = None) -> pd.DataFrame:
-    measures = dict.fromkeys(TABLE_MEASURES, [NAN] * len(ids)) | {
+    measures = dict.fromkeys(table_measures(), [NAN] * len(ids)) | {
         "uncertainty": uncertainty,
         "confusability": confusability or [NAN] * len(ids),
     }

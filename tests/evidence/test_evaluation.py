@@ -17,12 +17,11 @@ from training.data.spec import list_labelled
 from training.evaluate.__main__ import evaluate
 from training.overlap import EmbeddedPictures
 from url_viz.base.wording import MISSING
-from url_viz.columns.measures import MODEL_DOUBT, TRAINING_MEASURES, measure_title
+from url_viz.columns.measures import MEASURES, MODEL_DOUBT, TRAINING_MEASURES, measure_title
 from url_viz.columns.ranking import percentile
 from url_viz.evidence import evaluation
 from url_viz.evidence.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.evidence.evaluation import (
-    ALL,
     FEWEST_PICTURES,
     LEAD,
     NEAREST,
@@ -109,7 +108,9 @@ def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
     rounded = image_set.embedding.astype(np.float16)
     share, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=str))
     unknown = {"tuned", "model_doubt", *(measure.name for measure in TRAINING_MEASURES)}
-    assert tuple(found.values) == tuple(name for name in ALL if name not in unknown), "no answers, and no run"
+    assert tuple(found.values) == tuple(each.name for each in MEASURES if each.name not in unknown), (
+        "no answers, and no run"
+    )
     assert found.rows.tolist() == list(range(COUNT))
     assert found.left_out == 0
     assert found.recall == pytest.approx(share)

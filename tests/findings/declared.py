@@ -8,5 +8,5 @@ from url_viz.findings.checks import Check
 
 def declare(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
     """Have sets that are opened from now on look for it."""
-    every = sorted((*findings.CHECKS, check), key=lambda each: each.place)
-    monkeypatch.setattr(findings, "CHECKS", tuple(every))
+    every = tuple(sorted((*findings.every_check(), check), key=lambda each: each.place))
+    monkeypatch.setattr(findings, "every_check", lambda: every)

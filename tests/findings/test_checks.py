@@ -12,7 +12,7 @@ from tests.read_sets import opened_again
 from url_viz.base.errors import ImageSetError, UsageError
 from url_viz.columns.filters import ReviewSpec
 from url_viz.findings.checks import Said, undecided
-from url_viz.findings.findings import CHECKS, check_columns, reviews, rules
+from url_viz.findings.findings import check_columns, every_check, reviews, rules
 from url_viz.findings.reasons import Reason
 from url_viz.image_set import ImageSet
 from url_viz.labels.questions import ask_use
@@ -74,9 +74,9 @@ def test_a_check_is_one_declaration(read: ImageSet, monkeypatch: pytest.MonkeyPa
 
 
 def test_names_are_unique_for_each_use_and_every_finding_leads_somewhere() -> None:
-    for every in ([each for each in CHECKS if each.title], [each for each in CHECKS if each.bound]):
+    for every in ([each for each in every_check() if each.title], [each for each in every_check() if each.bound]):
         assert len({each.name for each in every}) == len(every)
-    told = [each for each in CHECKS if each.says]
+    told = [each for each in every_check() if each.says]
     assert max(Counter(each.place for each in told).values()) == 1, "an order without ties"
     assert all(each.short and each.place for each in told)
     assert {each.name for each in told if not each.why} == {"unknown-classes"}, "it says why by what is known"

@@ -213,7 +213,7 @@ def _mend(here: Path, path: Path) -> set[str]:
     )
     if "tables" not in path.parts:
         return set()
-    return {"x", "y", "search", *_ROUNDED, *(_FITTED if path.match("[ew]*.lance/data/*") else ())}
+    return {"x", "y", "search", *_ROUNDED, *(_FITTED if path.match("tables/[ew]*.lance/*/*") else ())}
 
 
 _ROUNDED = {

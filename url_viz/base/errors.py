@@ -53,6 +53,10 @@ class ImageSetError(UrlVizError):
     """An image set that is unknown, empty, or not read with this model yet."""
 
 
+class PluginError(UrlVizError):
+    """Something that another installed package adds to URL-Viz, and that fails."""
+
+
 class DecisionError(UrlVizError):
     """A decision or tag that cannot be made, or for an id without a picture."""
 

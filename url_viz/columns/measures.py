@@ -1,11 +1,15 @@
 """Measures: everything that orders pictures, listed once, and the words that people read for columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from url_viz.base.errors import PluginError
+from url_viz.base.plugins import plugged_in
 from url_viz.base.wording import MISSING
 
 PICTURE, SET, MODEL = "the picture alone", "the set", "your model"
@@ -19,7 +23,8 @@ class Measure:
     `name` is its column in `ImageSet.table()` and the word in code and addresses, `title` what controls, tables and
     legends call it, `noun` what sentences do (by default the title). `knows` says what it has seen, `percentile` which
     column has its percentile. `is_offered` are those that pages offer as an order; `in_table` is false for what only an
-    evaluation computes.
+    evaluation computes. One of another package has `make`, a function of columns (`url_viz.column_list`) that gives its
+    values (N,), nan for none.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Measure:
     is_baseline: bool = False
     is_offered: bool = True
     in_table: bool = True
+    make: Callable[..., Any] | None = None
 
     @property
     def knows_no_more_than_nearest(self) -> bool:
@@ -204,22 +210,45 @@ MEASURES: tuple[Measure, ...] = (
     NEAREST_GAP,
     LOGISTIC,
 )
-TABLE_MEASURES: tuple[str, ...] = tuple(measure.name for measure in MEASURES if measure.in_table)
-"""The measures that are columns of `ImageSet.table()`, in the order in which they are offered."""
 PERCENTILE_COLUMNS: tuple[str, ...] = tuple(m.percentile for m in MEASURES if m.percentile is not None)
 """Columns that hold percentiles of measures, and are not measures themselves."""
 
-_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+@cache
+def added_measures() -> tuple[Measure, ...]:
+    """The measures of other packages, by their entry points (`url_viz.base.plugins`). Raises PluginError."""
+    added: tuple[Measure, ...] = plugged_in("url_viz.measures", Measure, tuple(each.name for each in MEASURES))
+    for each in added:
+        if each.make is None:
+            raise PluginError(
+                f"The measure {each.name!r} has no `make`, which gives its values. Uninstall its package."
+            )
+    return added
+
+
+def every_measure() -> tuple[Measure, ...]:
+    """Our measures, then those of other packages."""
+    return (*MEASURES, *added_measures())
+
+
+def table_measures() -> tuple[str, ...]:
+    """The measures that are columns of `ImageSet.table()`, in the order in which they are offered."""
+    return tuple(measure.name for measure in every_measure() if measure.in_table)
+
+
+@cache
+def _by_name() -> Mapping[str, Measure]:
+    return {measure.name: measure for measure in every_measure()}
 
 
 def measure_named(name: str) -> Measure:
     """A measure by its name; a user's column is one by its own name."""
-    return _BY_NAME.get(name) or Measure(name, name, MISSING, "A column you added; the highest first.", None)
+    return _by_name().get(name) or Measure(name, name, MISSING, "A column you added; the highest first.", None)
 
 
 def is_measure(name: str) -> bool:
     """Whether a column is one of ours, not a user's."""
-    return name in _BY_NAME
+    return name in _by_name()
 
 
 def measure_title(name: str) -> str:
@@ -240,7 +269,7 @@ def in_text(name: str) -> str:
 
 def available_measures(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
     """The measures that a table has values of: those that pages offer, then the user columns in `brought`."""
-    names = (*(measure.name for measure in MEASURES if measure.is_offered), *brought)
+    names = (*(measure.name for measure in every_measure() if measure.is_offered), *brought)
     return tuple(name for name in names if has_values(table, name))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from url_viz.base.wording import decimal, distinct_short_names, standing, twins_in_words
 from url_viz.columns.filters import ReviewSpec, review_as_query
-from url_viz.columns.measures import MEASURES, is_measure, measure_title
+from url_viz.columns.measures import every_measure, is_measure, measure_title
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
@@ -226,7 +226,7 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
     ImageSetError for an id that is not in this set.
     """
     row, measures = image_set.row(image_id), []
-    names = [each.name for each in MEASURES if each.is_offered and not each.is_baseline and each.name in row]
+    names = [each.name for each in every_measure() if each.is_offered and not each.is_baseline and each.name in row]
     if measure is not None and measure in row:
         names.insert(0, measure)
     for name in dict.fromkeys(names):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import ImageSetError
 from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import counted, decimal
-from url_viz.columns.measures import ADAPTED_HEAD, TABLE_MEASURES, UNCERTAINTY, in_text, measure_named
+from url_viz.columns.measures import ADAPTED_HEAD, UNCERTAINTY, in_text, measure_named, table_measures
 from url_viz.columns.ranking import percentile
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.evidence.evaluation import CountedPictures, called_in_table
@@ -183,7 +183,7 @@ def compare(first: ModelReading, second: ModelReading, *, resamples: int | None 
     """Compare two readings of one image set, matched by picture id, neighbours by content."""
     shared = int(np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy()).sum())
     measures = {}
-    for name in TABLE_MEASURES:
+    for name in table_measures():
         if name in first.table and name in second.table:
             table, rank_correlation = change(first.table, second.table, measure=name)
             if len(table) >= FEWEST_PICTURES:

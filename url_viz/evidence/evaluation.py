@@ -15,15 +15,16 @@ from url_viz.columns.measures import (
     AMBIGUITY,
     CONFUSABILITY,
     LOGISTIC,
-    MEASURES,
     MODEL_DOUBT,
     NEAREST_GAP,
-    TABLE_MEASURES,
     TRAINING_MEASURES,
     UNCERTAINTY,
+    added_measures,
+    every_measure,
     measure_named,
     measure_title,
     quoted,
+    table_measures,
 )
 from url_viz.columns.measures import NEAREST as NEAREST_MEASURE
 from url_viz.columns.ranking import percentile, percentile_of_each
@@ -48,8 +49,6 @@ from url_viz.pipeline.twins import source_groups
 from url_viz.store.tables.tables import Graph, positions_of
 
 NEAREST = NEAREST_MEASURE.name
-ALL = tuple(measure.name for measure in MEASURES)
-"""All measures, each higher = less to be trusted."""
 
 FEWEST_PICTURES = 20
 MOST_CELLS = 500_000
@@ -180,18 +179,18 @@ def counted_pictures(
         return None
     in_graph = positions_of(contents[database], graph.content)
     nearest, similarity = _two_nearest(graph, in_graph, database, embeddings)
-    values = {name: table[name].iloc[database].to_numpy(np.float64) for name in TABLE_MEASURES if name in table}
+    values = {name: table[name].iloc[database].to_numpy(np.float64) for name in table_measures() if name in table}
     values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
     code = np.unique(table["label"].iloc[database].astype(str), return_inverse=True)[1].astype(np.int32)
     if len(code) * (code.max() + 1) <= MOST_CELLS:
         group = source_groups(graph.twins, graph.apart)[in_graph]
         values[LOGISTIC.name] = class_margin(out_of_fold_shares(embeddings()[database], code, group, seed=0))
     values |= {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
-    every = dict.fromkeys((*ALL, *user_measures))
+    every = dict.fromkeys((*(measure.name for measure in every_measure()), *user_measures))
     if not_judged:
         every.pop(UNCERTAINTY.name)
     names = [name for name in every if name in values and np.isfinite(values[name]).any()]
-    brought = BROUGHT.union(user_measures)
+    brought = BROUGHT.union(user_measures, (measure.name for measure in added_measures()))
     has_all = np.logical_and.reduce([np.isfinite(values[name]) for name in names if name not in brought])
     if NEAREST not in names or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
         return None

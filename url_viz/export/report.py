@@ -27,8 +27,8 @@ from url_viz.columns.filters import MOST_CATEGORIES, SEPARATOR, category_names
 from url_viz.columns.measures import (
     AMBIGUITY,
     CONFUSABILITY,
-    MEASURES,
     UNCERTAINTY,
+    every_measure,
     has_values,
     in_text,
     is_measure,
@@ -121,7 +121,7 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
 
 def _measures(rows: pd.DataFrame, whole: pd.DataFrame, first: str) -> list[dict[str, object]]:
     """Title, values and percentiles of each measure of the rows, `first` first."""
-    names = dict.fromkeys([first, *(one.name for one in MEASURES if one.is_offered and one.name in rows)])
+    names = dict.fromkeys([first, *(one.name for one in every_measure() if one.is_offered and one.name in rows)])
     return [
         {
             "title": measure_title(name),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from url_viz.base.wording import escaped
-from url_viz.columns.measures import MEASURES, UNCERTAINTY, has_values, measure_named
+from url_viz.columns.measures import UNCERTAINTY, every_measure, has_values, measure_named
 from url_viz.evidence.order import Order
 from url_viz.export.annotation_files import BoxedPicture
 from url_viz.export.folders import chosen_level, corrected_paths, crop_path
@@ -229,7 +229,7 @@ def _soft_row(soft: LabelShares | None) -> str:
 
 def _measure_rows(table: pd.DataFrame) -> str:
     rows = []
-    for measure in MEASURES:
+    for measure in every_measure():
         if has_values(table, measure.name) and measure.in_table:
             names = [name for name in (measure.name, measure.percentile) if name is not None]
             rows.append(f"| {', '.join(f'`{name}`' for name in names)} | {measure.meaning} |")

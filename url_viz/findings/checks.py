@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
 
+from url_viz.base.plugins import guarded
 from url_viz.base.wording import counted
 from url_viz.columns.engine import Column
 from url_viz.columns.filters import ReviewSpec
@@ -80,6 +81,14 @@ class Check:
         made = {"found": self.finds, "left": left, "said": self.says, "bound": self.bound}
         names = {each: f"{each} by {self.name}" for each in made}
         return {each: Column(names[each], make, renamed=names) for each, make in made.items() if make is not None}
+
+    def guarded(self) -> "Check":
+        """The same of another package: an error of its functions names it."""
+
+        def safe(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
+            return None if function is None else guarded(function, name=self.name)
+
+        return replace(self, finds=safe(self.finds), says=safe(self.says), bound=safe(self.bound))
 
     def _left(self, table: pd.DataFrame, found: pd.DataFrame | None) -> int:
         return 0 if found is None else len(make_queue(table, ReviewSpec(self.name), found))

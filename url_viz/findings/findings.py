@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 import pandas as pd
 
+from url_viz.base.plugins import plugged_in
 from url_viz.base.wording import for_objects
 from url_viz.columns.engine import Column, Derived, column
 from url_viz.columns.filters import ReviewSpec
@@ -31,8 +33,14 @@ def _declared() -> Iterator[Check]:
     return iter({id(one): one for one in each if isinstance(one, Check)}.values())
 
 
-CHECKS: tuple[Check, ...] = tuple(sorted(_declared(), key=attrgetter("place")))
-"""Every check, of findings what matters most first; read by the functions below."""
+@cache
+def every_check() -> tuple[Check, ...]:
+    """Every check, of findings what matters most first, with `Check`s of other packages. Raises PluginError."""
+    ours = tuple(_declared())
+    added: tuple[Check, ...] = plugged_in("url_viz.checks", Check, tuple(each.name for each in ours))
+    return tuple(sorted((*ours, *(each.guarded() for each in added)), key=attrgetter("place")))
+
+
 MISSING: Mapping[Need, str] = {
     "labels": NO_CLASSES,
     "objects": "This is asked of objects, and these are whole pictures. Read an annotation file to have objects.",
@@ -44,29 +52,29 @@ MISSING: Mapping[Need, str] = {
 @column()
 def reason_checks() -> tuple[Reason, ...]:
     """The checks that are reasons of pictures."""
-    return tuple(each for each in CHECKS if isinstance(each, Reason))
+    return tuple(each for each in every_check() if isinstance(each, Reason))
 
 
 def reviews() -> dict[str, Check]:
     """What can be reviewed besides the measures, by its name in addresses and commands."""
-    return {each.name: each for each in CHECKS if each.title}
+    return {each.name: each for each in every_check() if each.title}
 
 
 def rules() -> dict[str, Check]:
     """What a policy can bound, by its key there."""
-    return {each.name: each for each in CHECKS if each.bound}
+    return {each.name: each for each in every_check() if each.bound}
 
 
 def check_of(kind: str) -> Check:
     """The check of a kind of findings."""
-    return next(each for each in CHECKS if each.says and each.name == kind)
+    return next(each for each in every_check() if each.says and each.name == kind)
 
 
 def check_columns() -> Iterator[Column[..., Any]]:
     """The columns of all checks, and the findings that are made of them."""
-    for each in CHECKS:
+    for each in every_check():
         yield from each.columns.values()
-    said = (each.columns["said"].name for each in CHECKS if each.says)
+    said = (each.columns["said"].name for each in every_check() if each.says)
     yield Column("findings", _in_order, renamed={name: name for name in said})
 
 
@@ -111,7 +119,7 @@ def _finding(check: Check, said: Said | None, *, is_of_objects: bool) -> Finding
 def _in_order(table: pd.DataFrame, **said: Said | None) -> tuple[Finding, ...]:
     """The findings, what matters most first, without those that are empty or decided on already."""
     is_of_objects = has_boxes(table)
-    every = ((each, said[each.columns["said"].name]) for each in CHECKS if each.says)
+    every = ((each, said[each.columns["said"].name]) for each in every_check() if each.says)
     there = [one for each in every if (one := _finding(*each, is_of_objects=is_of_objects)) is not None]
     labels = next((each for each in there if each.kind == "wrong-labels"), None)
     if labels is not None:  # among the first two, but a lone label leads nothing
@@ -129,6 +137,6 @@ def findings(derived: Derived) -> tuple[Finding, ...]:
 
 def findings_that_need(derived: Derived, need: Need) -> tuple[Finding, ...]:
     """Those of the checks that need one thing, by themselves: of splits without a look at labels."""
-    asked = (each for each in CHECKS if each.says and each.needs == need)
+    asked = (each for each in every_check() if each.says and each.needs == need)
     found = (_finding(each, derived.get(each.columns["said"]), is_of_objects=False) for each in asked)
     return tuple(each for each in found if each is not None)

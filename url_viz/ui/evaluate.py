@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, percent
 from url_viz.base.workspace import is_in_bucket
-from url_viz.columns.measures import MEASURES, measure_title, quoted
+from url_viz.columns.measures import every_measure, measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
 from url_viz.evidence.compare import DEFINITIONS as OF_TWO_MODELS
@@ -167,7 +167,7 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
 
 def _orders_in_words(titles: "pd.Series[str]") -> str:
     """What each order is."""
-    meanings = [f"{each.title}: {each.meaning}" for each in MEASURES if titles.str.startswith(each.title).any()]
+    meanings = [f"{each.title}: {each.meaning}" for each in every_measure() if titles.str.startswith(each.title).any()]
     return "\n\n".join(["Higher means more ambiguous, by every order.", *meanings])
 
 

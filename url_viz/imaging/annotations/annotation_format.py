@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations
@@ -15,6 +15,7 @@ Changes = Mapping[int, str | None]
 """The new class of objects of one file, None for one to be taken out, by `AnnotatedObject.place`."""
 
 
+@runtime_checkable
 class AnnotationFormat(Protocol):
     """A kind of annotations, read in a process with limits: whatever it raises is a fault of the files."""
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from url_viz.base.wording import percent
 from url_viz.columns.filters import id_in
-from url_viz.columns.measures import TABLE_MEASURES, quoted, shown_reason
+from url_viz.columns.measures import quoted, shown_reason, table_measures
 from url_viz.columns.ranking import ends
 from url_viz.drawing.assets import WIRE
 from url_viz.drawing.tiles import tiles_by_similarity, value_with_percentile
@@ -252,7 +252,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
             rows.append(("Looks like", ", ".join(likely)))
         else:
             rows.append(("Looks like", f"{row['first_class']}, then {row['second_class']}"))
-    for name in TABLE_MEASURES:
+    for name in table_measures():
         measure = image_set.core.measure(name)
         if name in MODEL_COLUMNS or measure.is_baseline:  # which `model_facts` and Model show
             continue
