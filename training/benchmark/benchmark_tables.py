@@ -184,9 +184,7 @@ def judge_lead(lead: Figure) -> str:
     """ "ahead" or "behind" where the interval of a lead excludes zero, "level" where it does not, else "unknown"."""
     if math.isnan(lead.interval.low):
         return UNKNOWN
-    if lead.interval.low > 0:
-        return AHEAD
-    return BEHIND if lead.interval.high < 0 else LEVEL
+    return {1: AHEAD, 0: LEVEL, -1: BEHIND}[lead.sign]
 
 
 def holm_corrected(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

@@ -338,7 +338,7 @@ def advice(figures: Sequence[HoldoutFigure]) -> str:
     accuracy, _, order = figures
     text = "; ".join(f"{headline(figure)}, {report_text(figure.before)} before" for figure in figures)
     gain = accuracy.gains.get(BEFORE)
-    if gain is not None and gain.interval.high < 0:
+    if gain is not None and gain.sign < 0:
         otherwise = "train longer, or adapt a head to the labels instead (mode labels)"
         return f"worse than a linear classifier on the backbone before ({text}): {otherwise}."
     if not order.is_of_use:

@@ -17,7 +17,7 @@ from url_viz.base.wording import counted, percent
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import Figure, mean_by_t
 from url_viz.evidence.probe import fit_probe, probe_folds, probe_inputs
-from url_viz.evidence.worth import MOST_CELLS, MOST_PICTURES, makes_no_difference, points
+from url_viz.evidence.worth import MOST_CELLS, MOST_PICTURES, points
 from url_viz.labels.votes import Codes
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables.tables import Graph, positions_of
@@ -227,7 +227,7 @@ class ChoiceWorth:
             f"{self.tested:,} pictures right, by folds: never one that it was trained on; on as many at random "
             f"{percent(self.random.value, digits=1)}."
         )
-        if makes_no_difference(self.gain):
+        if not self.gain.sign:
             verdict = "That is no measurable difference"
         else:
             verdict = f"The choice is worth {'more' if self.gain.value > 0 else 'less'} than chance"

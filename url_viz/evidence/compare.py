@@ -340,8 +340,7 @@ def difference_in_words(compared: ComparedMeasure) -> str:
         return f"By {in_text(compared.measure)}, neither is judged better: a head has learnt from these pictures."
     if np.isnan(difference.value):
         return ""
-    low, high = difference.interval.low, difference.interval.high
-    whose = "the second" if low > 0 else "the first" if high < 0 else "neither"
+    whose = {1: "the second", -1: "the first", 0: "neither"}[difference.sign]
     figure = difference.text(digits=3, signed=True)
     return f"By {in_text(compared.measure)}, {whose} clearly orders better: difference in R-AUROC {figure}."
 

@@ -290,10 +290,11 @@ class Evaluated:
         if self.lead is None:
             return ""
         first, second = quoted(CONFUSABILITY.name), quoted(UNCERTAINTY.name)
-        if self.lead.interval.low > 0 or self.lead.interval.high < 0:
-            outcome = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
-        else:
-            outcome = f"{first} and {second} do not clearly differ here"
+        better = {
+            1: f"{first} predicts errors better than {second}",
+            -1: f"{first} predicts errors worse than {second}",
+        }
+        outcome = better.get(self.lead.sign, f"{first} and {second} do not clearly differ here")
         by = self.lead.text(digits=3, signed=True)
         return f"Of the measures without classes, {outcome}: difference in R-AUROC {by}."
 

@@ -131,7 +131,7 @@ def _verdict(gain: Figure | None) -> str:
         return ""
     if round(gain.interval.low, 2) <= 0 <= round(gain.interval.high, 2):  # as it is shown
         return "; too close to call on these pictures"
-    which = "better" if gain.interval.low > 0 else "worse"
+    which = "better" if gain.sign > 0 else "worse"
     return f"; the new one is {which} ({gain.text(signed=True)})"
 
 
@@ -149,11 +149,11 @@ def advice(figures: Sequence[HoldoutFigure]) -> str:
     if not result.is_of_use:
         return f"of little use ({figure}): add pictures, or keep the previous head."
     gain = result.gains.get(BEFORE)
-    if gain is not None and gain.interval.high < 0:
+    if gain is not None and gain.sign < 0:
         return f"worse than the previous head ({figure}; {gain.text(signed=True)}): keep that one."
-    is_unsure = gain is not None and not gain.interval.low > 0
+    is_unsure = gain is not None and gain.sign <= 0
     words = f"adapted{', but not clearly better than the previous head' if is_unsure else ''} ({figure})."
-    ahead = [name for name in result.others if name in result.gains and result.gains[name].interval.high < 0]
+    ahead = [name for name in result.others if name in result.gains and result.gains[name].sign < 0]
     if not ahead:
         return words
     which = "is a better order" if len(ahead) == 1 else "are better orders"
@@ -164,7 +164,7 @@ def is_to_be_used(figures: Sequence[HoldoutFigure]) -> bool:
     """Whether `advice` is for the new head: by the first measure computed it orders, no worse than the one before."""
     result = next((result for result in figures if result.after is not None), None)
     gain = None if result is None else result.gains.get(BEFORE)
-    return result is not None and result.is_of_use and not (gain is not None and gain.interval.high < 0)
+    return result is not None and result.is_of_use and not (gain is not None and gain.sign < 0)
 
 
 def as_text(figures: Sequence[HoldoutFigure]) -> str:

@@ -66,6 +66,11 @@ class Figure:
         """For people: ".87 [.85, .90]", or ".87" without an interval."""
         return with_interval(self.value, self.interval.low, self.interval.high, digits=digits, signed=signed)
 
+    @property
+    def sign(self) -> int:
+        """What a difference shows: 1 above zero, −1 below, 0 where its interval leaves that open or is missing."""
+        return int(self.interval.low > 0) - int(self.interval.high < 0)
+
     def cells(self, name: str) -> dict[str, float]:
         """The figure in a table: the column `name`, and the ends of its interval as `name_low` and `name_high`."""
         return {name: self.value, f"{name}_low": self.interval.low, f"{name}_high": self.interval.high}

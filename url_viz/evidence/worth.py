@@ -153,16 +153,16 @@ class Worth:
         "more" only if decided is ahead of what was given and of suggestions accepted unseen, and the answers are not
         what this test cannot tell from careless ones.
         """
-        loss, accepted = self.figure(DECIDED, LOSS, over=GIVEN).interval, _percent(self.figure(ACCEPTED))
+        more_loss, accepted = self.figure(DECIDED, LOSS, over=GIVEN).sign, _percent(self.figure(ACCEPTED))
         careless = "so this test, which reads the same embeddings, cannot tell whether the decisions are right."
         if self.dropped + self.corrected == 0:
             return "nothing decided", "Nothing was dropped and no label corrected, so there is nothing to compare."
         if self.asked < FEWEST:
             left = counted(self.asked, "picture is", "pictures are")
             return "too few left", f"Only {left} left that no decision changed, too few to tell what that was worth."
-        if loss.low > 0:
+        if more_loss > 0:
             return "less", "So the decisions did harm."
-        if not loss.high < 0:
+        if not more_loss:
             return "no difference", "That is no measurable difference."
         if self.answered and self.followed >= FOLLOWED * self.answered:
             return "followed", f"{self.followed:,} of {self.answered:,} answers follow the suggestion, {careless}"
@@ -171,7 +171,7 @@ class Worth:
         if self.goes_with_doubt is False:
             return "random", f"The labels that were confirmed looked no better than those that were changed, {careless}"
         lead, lead_loss = (self.figure(DECIDED, metric, over=ACCEPTED) for metric in METRICS)
-        if not lead_loss.interval.high < 0:
+        if lead_loss.sign >= 0:
             sentence = f"Accepting every likely suggestion unseen gives {accepted}, which is not measurably less."
             return "as accepted", sentence
         sentence = "So the decisions are worth more than accepting every likely suggestion unseen, which gives"
@@ -214,11 +214,6 @@ class Worth:
     def _decisions(self) -> str:
         done = (self.dropped, "was dropped", "were dropped"), (self.corrected, "was relabelled", "were relabelled")
         return f"Of {self.pictures:,} labelled pictures {' and '.join(counted(*each) for each in done if each[0])}."
-
-
-def makes_no_difference(difference: Figure) -> bool:
-    """Whether the interval of a difference contains zero, or there is none."""
-    return not (difference.interval.low > 0 or difference.interval.high < 0)
 
 
 def _percent(figure: Figure) -> str:

@@ -11,7 +11,7 @@ from url_viz.base.wording import counted, first_of, percent
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import Figure, Influenced
 from url_viz.evidence.probe import probe_folds, probe_inputs
-from url_viz.evidence.worth import called_by_arms, class_count, makes_no_difference, points, sampled_rows
+from url_viz.evidence.worth import called_by_arms, class_count, points, sampled_rows
 from url_viz.imaging.folder_classes import BETWEEN
 from url_viz.labels.classes import agreed_label, coded_labels
 from url_viz.labels.votes import Codes
@@ -286,7 +286,7 @@ class ProbeChange:
     @property
     def words(self) -> str:
         """The figures in two sentences."""
-        verdict = "no measurable difference: " if makes_no_difference(self.difference) else ""
+        verdict = "no measurable difference: " if not self.difference.sign else ""
         return (
             f"The same linear probe gets {percent(self.before.value, digits=1)} right trained on the first version and "
             f"{percent(self.after.value, digits=1)} on the second, {verdict}{points(self.difference)}. Evaluated "
