@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from url_viz.columns.filters import scoped
+from url_viz.columns.undecided import left_to_ask
 from url_viz.findings.object_findings import legible
 from url_viz.ui.explore import controls, explore_grid, explore_map, page
 from url_viz.ui.explore.explore_grid import GRID, show_twins_button
@@ -69,7 +70,8 @@ is_narrowed = explore_grid.is_narrowed(acted, view)
 with heading:
     is_own = is_narrowed or page.is_in_own_order(view, image_set, measure=measure)
     review = page.review_of(shown, measure, acted.scope) if is_own else None
-    decide, first = page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
+    cards = 0 if review is None else left_to_ask(acted.rows, review)
+    decide, first = page.show_heading(image_set, table, leaving.rows, review, count=cards)
 with decide:
     if is_narrowed:
         show_decide_bar(image_set, acted.rows, key=controls.DECIDE, which=acted.which)

@@ -317,7 +317,7 @@ class ImageSet(SearchableSet):
         if not isinstance(policy, Policy):
             policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
         rules = judged(self.core.derived, policy, no_splits=self.splits.missing)
-        result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
+        result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules, self.noun)
         if baseline is None:
             return result
         return result.against(baseline.check(policy) if isinstance(baseline, ImageSet) else baseline)

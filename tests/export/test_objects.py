@@ -19,6 +19,7 @@ from tests.given import given_set
 from tests.imaging.pictures import encoded
 from tests.read_sets import undecided
 from url_viz.base.errors import FolderError, ImageSetError, UsageError
+from url_viz.export.annotation_files import lost_objects
 from url_viz.export.data_sets import SCRIPT, counted_for, program_for
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
@@ -89,6 +90,14 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     (done.out / "to_redraw.csv").unlink()
     assert sorted(path.relative_to(done.out) for path in done.out.rglob("*") if path.is_file()) == sorted(files)
     assert classes_in(done.out, kind, tmp_path / "set") == [["cat", "cat", "cat"], ["dog", "cat"]]
+
+
+def test_an_object_whose_other_box_stays_is_not_lost() -> None:
+    """Two boxes on one object, then two on another, then one alone; of the first, one box is dropped."""
+    place = {"box_x": [5, 5, 50, 50, 5], "box_y": [5, 5, 50, 50, 90], "box_width": 30.0, "box_height": 30.0}
+    table = pd.DataFrame({"picture": "a.jpg", "label": "cat", "decision": ["drop", None, *["drop"] * 3], **place})
+    assert lost_objects(table) == 3
+    assert lost_objects(table.assign(decision=None)) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,7 +22,7 @@ from url_viz.image_set import ImageSet
 from url_viz.labels.torn import torn_filters
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.ui.explore import sentence
+from url_viz.ui.explore import page, sentence
 from url_viz.ui.explore.view import VIEW, ExploreView
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,10 @@ def test_pairs_add_up_and_a_click_shows_as_many_as_it_says_and_a_second_all(imag
         assert in_head(at) == said, key
         if key != "sentence.all":
             assert f"**{said}** of {len(image_set)}" in words(at)
-            assert at.button(key="explore.review").label == f"Review these {said}"
+            spec = page.review_of(at.session_state[VIEW], str(image_set.order().measure))
+            asked = len(image_set.reviews.open(spec).ids)
+            assert at.button(key="explore.review").label == f"Review these {asked}"
+            assert 1 < asked <= said
             assert at.button(key="view.decide.drop").label == f"Drop {said}"
             assert ":primary[" in at.button(key=key).label
         at.button(key=key).click().run()

@@ -87,8 +87,12 @@ def _print(result: GateResult) -> None:
             _print_pictures(rule)
     if result.classes_passed:
         print(f"{'ok':10} ambiguous: {counted(result.classes_passed, 'class')}")
-    words = {"passed": "The policy holds", "broken": "The policy is broken", "not judged": "A rule could not be judged"}
-    print(f"{words[result.state]}: {counted(result.pictures, 'picture')} in {printable(result.folder)}.")
+    words = {
+        "passed": "The policy holds",
+        "broken": "The policy is not met",
+        "not judged": "A rule could not be judged",
+    }
+    print(f"{words[result.state]}: {counted(result.pictures, result.noun)} in {printable(result.folder)}.")
 
 
 def _print_pictures(rule: RuleResult) -> None:

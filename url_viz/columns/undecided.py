@@ -52,6 +52,11 @@ def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids]) ->
     return table["id"].to_numpy(np.int64)[leads][: min(spec.most or MOST, MOST)]
 
 
+def left_to_ask(rows: pd.DataFrame, spec: ReviewSpec) -> int:
+    """How many of some rows of the table their review asks about: of twins one, and as a rule nothing decided."""
+    return len(first_of_each(rows if spec.includes_decided else rows[~is_resolved(rows)]))
+
+
 def is_resolved(table: pd.DataFrame) -> Bools:
     """Whether each picture (N,) was decided on, its label given or confirmed, or a verdict given on its box."""
     resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)

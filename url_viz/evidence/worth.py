@@ -190,8 +190,10 @@ class Worth:
     @property
     def gain(self) -> str:
         """ "74.9 % → 77.7 % right, +2.9 [+0.9, +4.8] points."; "" where there is nothing to compare."""
-        before, after = (_percent(self.figure(arm)) for arm in (GIVEN, DECIDED))
-        return f"{before} → {after} right, {points(self.figure(DECIDED, over=GIVEN))}." if self.is_comparable else ""
+        gain, shown = self.figure(DECIDED, over=GIVEN), [self.figure(arm).value for arm in (GIVEN, DECIDED)]
+        is_near = round(100 * gain.value, 1) != round(round(100 * shown[1], 1) - round(100 * shown[0], 1), 1)
+        before, after = (percent(each, digits=2 if is_near else 1) for each in shown)  # so that they say the same
+        return f"{before} → {after} right, {points(gain)}." if self.is_comparable else ""
 
     @property
     def details(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
+import numpy as np
 import pandas as pd
 
 from url_viz.base.errors import FolderError, ImageError, ImageSetError
@@ -15,6 +16,7 @@ from url_viz.base.wording import command, counted, first_of, one_line
 from url_viz.export.picture_files import Wanted, new_folder
 from url_viz.export.selection import leading_first
 from url_viz.export.table_files import as_json, plain_value, write_table
+from url_viz.findings.object_findings import double_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_of
 from url_viz.imaging.decode import EMPTY, read_file
@@ -39,13 +41,17 @@ Changes = Mapping[bytes, dict[int, str | None]]
 
 @dataclass(frozen=True)
 class AnnotationCopy:
-    """How many files were written to `out`, classes corrected, objects dropped, and boxes are to be drawn again."""
+    """How many files were written to `out`, classes corrected, objects dropped, and boxes are to be drawn again.
+
+    `lost` are the dropped objects that have no box any more.
+    """
 
     out: Path
     files: int
     corrected: int
     dropped: int
     to_redraw: int
+    lost: int
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -54,7 +60,7 @@ class AnnotationCopy:
             f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
         )
         redraw = f"{counted(self.to_redraw, 'box is', 'boxes are')} to be drawn again: {REDRAW}."
-        return (sentence, *([LOST] if self.dropped else []), *([redraw] if self.to_redraw else []))
+        return (sentence, *([LOST] if self.lost else []), *([redraw] if self.to_redraw else []))
 
 
 def write_annotations(wanted: Wanted) -> AnnotationCopy:
@@ -90,7 +96,16 @@ def write_annotations(wanted: Wanted) -> AnnotationCopy:
         if len(redraw):
             write_table(redraw, folder / REDRAW)
     dropped = list(changed.values()).count(None)
-    return AnnotationCopy(wanted.out, count, len(changed) - dropped, dropped, len(redraw))
+    lost = lost_objects(image_set.table())
+    return AnnotationCopy(wanted.out, count, len(changed) - dropped, dropped, len(redraw), lost)
+
+
+def lost_objects(table: pd.DataFrame) -> int:
+    """How many dropped objects have no box any more: of two boxes on one object the other one may stay."""
+    is_dropped = np.array(table["decision"] == "drop")
+    for group in double_boxes(table):
+        is_dropped[group] &= is_dropped[group].all()
+    return int(is_dropped.sum())
 
 
 def _changed(image_set: ImageSet) -> dict[int, str | None]:

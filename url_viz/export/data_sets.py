@@ -25,6 +25,7 @@ from url_viz.export.annotation_files import (
     choices_for_label_studio,
     describe_for_cvat,
     describe_for_label_studio,
+    lost_objects,
     numbered_places,
     size_of,
     tags_for_cvat,
@@ -92,6 +93,8 @@ class DataSet:
     def opening(self, out: str | Path) -> tuple[str, str]:
         """What to do with the data set in `out`, and the Python that opens it ("" for none)."""
         script, words = str(Path(out, SCRIPT)), self.done_by.format(out=str(out))
+        if self.is_always_whole and any(Path(out).glob("*.yaml")):
+            words += " YOLO looks for labels beside its pictures, so a path in the YAML file has to name that copy."
         if Path(out, REDRAW).is_file():
             words += f" The boxes to be drawn again are listed in {REDRAW}."
         return words, self.opened_by.format(out=str(out), script=script)
@@ -204,8 +207,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
         "Annotation files",
         write_annotations,
         "Your own files again, with corrected classes and without dropped objects.",
-        done_by="Copy the files in {out!r} over a copy of your data set, and train there: this folder has no pictures. "
-        "YOLO looks for labels beside its pictures, so a path in data.yaml has to name that copy.",
+        done_by="Copy the files in {out!r} over a copy of your data set, and train there: this folder has no pictures.",
         is_for_objects=True,
         is_always_whole=True,
     ),
@@ -245,9 +247,9 @@ def counted_for(image_set: ImageSet, name: Program, ids: Collection[int] | None)
 
 def dropped_in_words(image_set: ImageSet, name: Program) -> str:
     """What dropping objects does to a data set of whole pictures; "" where none was dropped, or crops leave."""
-    dropped = int((image_set.table()["decision"] == "drop").sum())
     is_whole = name == "annotations" or DATA_SETS[name].has_whole_pictures
-    if not dropped or not image_set.is_of_objects or not is_whole:
+    dropped = lost_objects(image_set.table()) if image_set.is_of_objects and is_whole else 0
+    if not dropped:
         return ""
     what = "1 dropped object loses its box" if dropped == 1 else f"{dropped:,} dropped objects lose their boxes"
     their, them = ("its", "it") if dropped == 1 else ("their", "them")

@@ -51,7 +51,7 @@ def _of_set(image_set: ImageSet) -> Printout:
     counts = reason_counts(table["reasons"], image_set.core.reasons.order())
     rows = [(count, shown_reason(name)) for name, count in counts.items()]
     rows.append((int((table["reasons"] == "").sum()), "none of these"))
-    shared = [each.words for each in image_set.core.reasons.shared]
+    shared = [image_set.core.in_words(each.words) for each in image_set.core.reasons.shared]
     return Printout([], [Table(pd.DataFrame(rows, columns=[image_set.noun + "s", "reason"]))], closing=shared)
 
 

@@ -436,7 +436,7 @@ def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
         "twins": int(groups.sum()),
         "copies": int((copies - 1).sum()),
         "reasons": [(shown_reason(name), count) for name, count in reasons.items()],
-        "shared_reasons": [shared.words for shared in image_set.core.reasons.shared],
+        "shared_reasons": [image_set.core.in_words(shared.words) for shared in image_set.core.reasons.shared],
         "reviewed": [(part, count) for part, count in progress_counts(table).items() if part != TO_GO],
         "failures": _most_common(image_set.failures()["reason"]),
     }

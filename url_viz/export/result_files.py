@@ -155,7 +155,7 @@ def junit(result: GateResult) -> bytes:
 
 def markdown(result: GateResult) -> bytes:
     """A result as GitHub's Markdown, MOST_BYTES at most: a table of the rules, and what broke them."""
-    pictures = counted(result.pictures, "picture")
+    pictures = counted(result.pictures, result.noun)
     head = f"### {MARKS[result.state]} {_cell(result.folder)}: {pictures}, {result.state}"
     rows = [f"| {MARKS[rule.state]} | {_cell(rule.name)} | {_cell(rule.found)} |" for rule in result.shown]
     if result.classes_passed:

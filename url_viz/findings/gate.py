@@ -189,6 +189,7 @@ class GateResult:
     model: str
     space: str
     rules: tuple[RuleResult, ...]
+    noun: str = "picture"
 
     @property
     def state(self) -> State:

@@ -182,7 +182,7 @@ class DoubtfulReview(Review):
         rows = (left if len(left) else np.arange(end, len(self._stored.ids)))[:FORECAST_AHEAD]
         wrong, labels = ahead.among(rows), counted(len(rows), "label")
         which = f"{labels} left here" if 0 < len(left) <= FORECAST_AHEAD else f"next {labels}"
-        words = f"Of the {which} {wrong_in_words(wrong, whole='')}."
+        words = f"Of the {which} {wrong_in_words(wrong, whole='', count=len(rows))}."
         return Moved(words, wrong.value / max(1, len(rows)))
 
 

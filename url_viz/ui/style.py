@@ -51,6 +51,10 @@ _RULES = """
 .st-key-decide_bar > *, .st-key-explore_chips > * { flex: none; }
 .st-key-explore_line :is([class*="decide-undo"], [class*="decide-redo"], [class*="decide-clear"]) button p {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.st-key-explore_line .st-key-decide_bar button:not([data-testid$="-tertiary"]) { padding-inline: .55rem; }
+.st-key-explore_line .st-key-decide_bar { gap: .25rem; }
+@media (max-width: 1600px) { .st-key-explore_line [class*="decide-look-again"] button p {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
 @media (max-width: 1200px) { .st-key-explore_controls .st-key-search-start button p {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
 .st-key-decide_bar { animation: url-viz-appear .5s step-end; }
@@ -120,8 +124,8 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
 .url-viz-strip img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .35rem;
   outline: 1px solid rgb(128 128 128 / .25); outline-offset: -1px; }
 .url-viz-strip figcaption { margin-top: .15rem; font-size: .8rem; line-height: 1.2; overflow-wrap: anywhere; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
-  .st-key-explore_sentence > :is(.st-key-torn-0, .st-key-torn-1) { display: none; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.1rem .8rem 1rem; }
+  .st-key-explore_sentence > .st-key-torn-1 { display: none; }
   .st-key-explore_heading > :first-child { flex: 1 0 100%; max-width: 100%; }
   .st-key-explore_line:not(:has(button)) { min-height: 0; }
 }

@@ -122,13 +122,16 @@ export function newAnswers() {
   return [...decided, ...verdicts, ...others];
 }
 
-function newPicture({ name, thumbnail, label, mark, size }, number) {
+// One beside the picture that is asked about, shown large by a click; one of a group has the `number` of its key, and is chosen.
+function newPicture({ name, thumbnail, label, mark, size }, number, isNamed) {
   const title = [name, label, size].filter(Boolean).join(" · ");
   const button = Object.assign(made("button", "member"), { type: "button", title });
-  button.setAttribute("aria-label", `Show ${name}`);
+  const called = isNamed ? `${name}, ${label ?? "without a class"}` : name;
+  button.setAttribute("aria-label", `${number ? "Keep" : "Show"} ${called}`);
   button.append(Object.assign(document.createElement("img"), { alt: "", src: thumbnail, decoding: "async" }));
   if (number) button.append(keycap(String(number)));
   if (mark) button.append(made("span", "mark", mark));
+  if (isNamed) button.append(made("span", "class", label ?? "without a class"));
   return button;
 }
 
@@ -149,7 +152,8 @@ export function newPanel({ label, said, near }, number, { isGroup, given }) {
     panel.append(choose);
   } else if (said !== null) panel.append(made("p", "like", said));
   const pictures = made("div", "near");
-  pictures.append(...near.map((picture, place) => newPicture(picture, isGroup ? place + 1 : null)));
+  const isNamed = isGroup && new Set(near.map((picture) => picture.label)).size > 1; // what to keep is then a class, too
+  pictures.append(...near.map((picture, place) => newPicture(picture, isGroup ? place + 1 : null, isNamed)));
   panel.append(pictures);
   return panel;
 }

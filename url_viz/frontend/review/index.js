@@ -328,14 +328,14 @@ class Desk {
     this.drawBeside(this.card);
   }
 
-  // Store an answer, or take it back where it is given already; then go on.
-  answer(change, words) {
+  // Store an answer, or take it back where it is given already; then go on, or stay where more `isAsked`.
+  answer(change, words, { isAsked = false } = {}) {
     const { card } = this;
     const now = stateOf(card, this.actions.waiting);
     const isAgain = isSame(change, now) && now.isDone;
     const state = isAgain ? takenBack(change, this.bases.get(card.id)) : change;
-    this.send({ id: card.id, ...state, twins: this.withTwins, back: isAgain }, isAgain ? this.at : null);
-    this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}`);
+    this.send({ id: card.id, ...state, twins: this.withTwins, back: isAgain }, isAgain || isAsked ? this.at : null);
+    this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}${isAsked ? ". Its class is asked still: answer it, or go on with Space" : ""}`);
   }
 
   // Let the next answer be for the card's twins too, or for it alone again.
@@ -356,11 +356,12 @@ class Desk {
     this.answer({ decision: name, label, either, verdict: null }, DECISIONS[name].word);
   }
 
-  // On the box of an object; a class that was given stays.
+  // On the box of an object; a class that was given stays, and is still asked where none was.
   judge(verdict) {
     const { decision, word } = VERDICTS[verdict];
     const { label, either } = stateOf(this.card, this.actions.waiting);
-    this.answer({ decision, label, either, verdict }, word);
+    const isAsked = decision === null && label === null && this.takes("label");
+    this.answer({ decision, label, either, verdict }, word, { isAsked });
   }
 
   // Of a pair: whether both are the same kind of thing; the same answer again takes it back.
@@ -405,10 +406,10 @@ class Desk {
     this.say(`Kept: ${kept.name}`);
   }
 
-  // One that was answered and gone back over stays answered.
+  // One that was answered stays answered.
   skip() {
     const { id, name } = this.card;
-    if (this.ahead.length && stateOf(this.card, this.actions.waiting).isDone) {
+    if (stateOf(this.card, this.actions.waiting).isDone) {
       this.visited.push(this.at);
       this.at = this.next(this.at);
       this.tellPlace();

@@ -322,15 +322,15 @@ class Transaction:
     def latest(self, count: int | None) -> Iterator[tuple[LoggedAction, str]]:
         """The latest actions (all if None), the last first, each with its state.
 
-        That is "done", "undone", or "dropped" if it was undone before another action.
+        That is "done", "undone", or "undone for good", if it was undone before another action.
         """
         done = self._actions("step = 'done' ORDER BY action.version DESC LIMIT ?", -1 if count is None else count)
         rows = self._actions("version >= ? ORDER BY action.version", done[-1].version) if done else []
         steps = {row.number: row for row in rows}
         for action in done:
             step = steps[action.number]
-            is_dropped = step.version < done[0].version
-            yield action, "done" if step.step != "undone" else "dropped" if is_dropped else "undone"
+            undone = "undone for good" if step.version < done[0].version else "undone"
+            yield action, undone if step.step == "undone" else "done"
 
     def logged(self, number: int) -> list[LoggedAction]:
         """The rows of an action: as it was done, undone, redone."""

@@ -181,10 +181,10 @@ class Decisions:
         return self._log.versions().labels
 
     def history(self, count: int | None = 20) -> pd.DataFrame:
-        """The latest actions, the last first: number, at (UTC), who, did, count, state ("done", "undone", "dropped").
+        """The latest actions, the last first: number, at (UTC), who, did, count, state.
 
-        All of them where `count` is None. One that was undone is dropped once another action followed: it cannot be
-        done again.
+        All of them where `count` is None. A state is "done", "undone" or "undone for good": once another action
+        followed, it cannot be done again.
         """
         with self._log.reading() as transaction:
             actions = [*transaction.latest(count)] if transaction else []

@@ -29,7 +29,7 @@ SHOWN_FIRST: Key[int] = Key("view.shown_first")
 def show_heading(
     image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec | None, *, count: int
 ) -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
-    """The set's name, the `review` of the `count` pictures acted on, and exports.
+    """The set's name, the `review` of the pictures acted on, which asks of `count`, and exports.
 
     Exports are of `table`, all pictures, and `rows`: those that are acted on, with the tiny ones that are not shown.
     Returns the place of what decides on pictures, which has its room whether or not anything is in it, and that of the
@@ -55,7 +55,8 @@ def show_heading(
 
 def _show_review_button(review: ReviewSpec, count: int) -> None:
     words, act = "Review this one" if count == 1 else f"Review these {count:,}", partial(go_to_review, review)
-    meaning = "What is selected, or else all that is shown, one by one in this order. What is decided is skipped"
+    words = words if count else "All are decided"
+    meaning = "What is selected, or else all that is shown, one by one in this order, of copies and views one each"
     icon = ":material/rate_review:"
     st.button(words, type="primary", icon=icon, key="explore.review", disabled=not count, help=meaning, on_click=act)
 

@@ -69,7 +69,8 @@ def show_sentence(image_set: ImageSet, measure: str) -> "st.delta_generator.Delt
             words = f"{'is' if both == 1 else 'are'} rightly both"
             _part(both, words, "sentence.either", (RIGHTLY_BOTH,), about="Two classes are right, by somebody's word")
         for shared in image_set.core.reasons.shared:
-            st.caption(escape(image_set.core.in_words(shared.words.rstrip("."))), width="content")
+            words = escape(image_set.core.in_words(shared.words.rstrip(".")))
+            st.caption(words, width="content", help="So many that it says nothing of one of them.")
         found = st.container(horizontal=True, width="content", gap="small", key="explore_found")
         _show_evidence(image_set, measure)
     return found
