@@ -246,8 +246,9 @@ def _show_next_steps(
         words = f"Review {counted(len(copies.scope.ids), 'copy', 'copies')}"
         steps.append(("copies", words, partial(choose_review, copies), "content_copy"))
     what = {one.what for one in found}
-    if "relabelled" in what:
-        steps.append(("export", corrected_in_words(image_set), go_to_export, "download"))
+    if what & {"relabelled", "dropped"}:
+        words = corrected_in_words(image_set) if "relabelled" in what else "Export without what was dropped"
+        steps.append(("export", words, go_to_export, "download"))
     queues = image_set.reviews.queues(hides_tiny=True)
     following = next((row for row in queues if row.opens not in (None, spec)), None)
     if following is not None:
