@@ -1,9 +1,12 @@
 """Tiles of a table, as plain functions."""
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from url_viz.columns.ranking import with_percentile
-from url_viz.drawing.tiles import tiles, value_text
+from url_viz.drawing.tiles import tile_of, tiles, value_text
 
 
 def test_rows_and_their_tiles() -> None:
@@ -19,3 +22,9 @@ def test_rows_and_their_tiles() -> None:
 
 def test_a_missing_value_is_a_dash() -> None:
     assert value_text(float("nan"), 3.0) == "–"
+
+
+def test_a_picture_that_is_rightly_both_says_both() -> None:
+    row: dict[Hashable, Any] = {"id": 1, "path": "a.jpg", "label": "cat", "either": "dog"}
+    assert tile_of(row, set_id="s", value="").label == "cat and dog"
+    assert tile_of(row | {"either": None}, set_id="s", value="").label == "cat"

@@ -186,7 +186,9 @@ def tile_of(
 
     It asks between the classes `asked`, or else between the groups that it is `like`.
     """
-    image_id, label = int(row["id"]), row.get("label")
+    image_id, label, either = int(row["id"]), row.get("label"), row.get("either")
+    if isinstance(either, str):
+        label = f"{label} and {either}"
     usual: dict[str, Any] = {
         "thumbnail": thumbnail_url(set_id, image_id),
         "label": label if isinstance(label, str) else None,
