@@ -132,6 +132,7 @@ LATE = {
 """Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""
 
 
+@pytest.mark.slow
 def test_imports_within_functions_keep_slow_libraries_away() -> None:
     others = [module for module in MODULES if module not in LATE and room_of(module) not in ("cli", "app")]
     assert not {module: late for module in others if (late := facts_of(MODULES[module]).late & MODULES.keys())}

@@ -85,6 +85,7 @@ def test_the_site_has_every_page_in_its_menu_and_links_within_it() -> None:
             assert all(normpath(Path(place).parent / to) in files.values() for to, _ in LINK.findall(text) if to), place
 
 
+@pytest.mark.slow
 def test_the_site_lists_every_file_of_the_package() -> None:
     page = runpy.run_path(str(SITE / "build.py"))["list_of_files"]()
     assert "| `build.py` |" not in page
@@ -141,6 +142,7 @@ def is_there(name: str) -> bool:
     return not left or (place.exists() and all(re.search(rf"\b{part}\b", place.read_text()) for part in left))
 
 
+@pytest.mark.slow
 def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -> None:
     text = ARCHITECTURE.read_text().partition("## The handle, by subject")[2].partition("\n## ")[0]
     named = {subject: NAME.findall(names) for subject, names in SUBJECT.findall(text)}

@@ -65,6 +65,7 @@ def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
     assert set(found["twin_split"]) == {"train"}
 
 
+@pytest.mark.slow
 def test_the_review_of_leaks(image_set: ImageSet) -> None:
     review = image_set.reviews.open(ReviewSpec("leaks"))
     card = review.card(id_of(image_set, NEAR))
@@ -80,6 +81,7 @@ def test_the_review_of_leaks(image_set: ImageSet) -> None:
     assert image_set.reviews.open(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
 
 
+@pytest.mark.slow
 def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
     for one in image_set.findings():
         if one.opens is not None:

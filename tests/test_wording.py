@@ -160,6 +160,7 @@ def said(path: Path) -> Iterator[str]:
             yield text
 
 
+@pytest.mark.slow
 def test_pages_say_it_in_the_words_that_were_agreed() -> None:
     folders = ("pages", "url_viz/ui", "url_viz/frontend", "url_viz/export", "url_viz/cli")
     files = [path for folder in folders for path in (PAGES / folder).rglob("*") if path.suffix in (".py", ".html")]

@@ -60,6 +60,7 @@ def test_a_report_says_which_pictures_a_measure_with_gaps_is_on(image_set: Image
     assert "<td>Doubt</td>" in page
 
 
+@pytest.mark.slow
 def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     assert f"All of it is in {tmp_path / 'e.json'}." in run("models evaluate", "--out", tmp_path / "e.json")
     told, found = json.loads((tmp_path / "e.json").read_text()), image_set.evaluate()

@@ -86,6 +86,7 @@ def test_json_is_json(here: Path, image_set: ImageSet, capsys: pytest.CaptureFix
         json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_examples_do_what_they_say(here: Path, image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
     ours = str(image_set.root.relative_to(here)) + "/"
     tried = [words for words in places() if " ".join(words) not in PARSED_ALONE and words != ("sets", "forget")]

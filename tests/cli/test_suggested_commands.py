@@ -70,6 +70,7 @@ def f_strings(file: Path) -> Iterator[str]:
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else VALUE for part in node.values)
 
 
+@pytest.mark.slow
 def test_no_text_quotes_a_name_in_a_command_by_itself() -> None:
     files = [
         ROOT / "app.py",

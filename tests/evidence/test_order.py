@@ -219,6 +219,7 @@ def test_how_well_an_order_holds_is_said_in_a_few_words(value: float, low: float
     assert grade(Order("confusability", "Why.")) == ""
 
 
+@pytest.mark.slow
 def test_each_order_has_a_figure_of_its_own_by_the_same_pictures(tmp_path: Path) -> None:
     code = np.arange(160) % 4
     rng = np.random.default_rng(0)

@@ -82,6 +82,7 @@ def without_reading(monkeypatch: pytest.MonkeyPatch, *also: str) -> None:
         monkeypatch.setattr(Store, name, read)
 
 
+@pytest.mark.slow
 def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def naive(
     return right, loss
 
 
+@pytest.mark.slow
 def test_by_hand() -> None:
     """Two heaps far apart, of ten and of eleven; one of the latter was given the other's class, and corrected.
 
@@ -275,6 +276,7 @@ def test_what_lowers_it_is_said_and_where_nothing_is_left_alone_nothing() -> Non
     assert stored.words == none_left.words
 
 
+@pytest.mark.slow
 def test_a_dropped_copy_says_nothing_of_its_label_and_the_last_of_a_group_does() -> None:
     given = classes(120, "ab")
     rows, is_dropped = rows_of(given, spread=0.6), np.isin(np.arange(120), (0, 1, 2, 3, 9))
@@ -310,6 +312,7 @@ def test_new_classes_and_pictures_without_a_label() -> None:
     assert value_of(found, DECIDED) == 1
 
 
+@pytest.mark.slow
 def test_a_class_that_lies_in_one_fold_counts_as_wrong() -> None:
     given = np.array(["a"] * 20 + ["b"] * 20 + ["alone"], object)
     found = measured(rows_of(given, spread=0.1), given, given, np.arange(41) == 0)

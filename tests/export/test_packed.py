@@ -59,6 +59,7 @@ def write(image_set: ImageSet, kind: str, out: Path) -> DataSet:
     return way
 
 
+@pytest.mark.slow
 def test_a_picture_in_two_splits_is_in_a_file_of_each(image_set: ImageSet) -> None:
     content = packed.content_of(image_set, None)
     cells = ["train + val", None, *["train"] * (len(content.table) - 2)]

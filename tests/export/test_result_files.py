@@ -65,6 +65,7 @@ def test_markdown() -> None:
     assert "- and 3 more" in markdown(GateResult("f", 99, "m", "s", (rule,))).decode()
 
 
+@pytest.mark.slow
 def test_markdown_is_bounded_as_a_whole() -> None:
     """Hundreds of broken classes with long names: what does not fit is counted, and the table stays one."""
     paths = tuple(f"{'|é' * 200}{n}.jpg" for n in range(SHOWN))

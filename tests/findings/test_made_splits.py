@@ -47,6 +47,7 @@ def test_what_is_in_a_split_stays_and_takes_its_group_along() -> None:
     assert found.counts == {TRAIN: 3, TEST: 3}, "what is new goes where pictures are missing"
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_of_any_pictures_groups_are_whole_and_shares_near(data: st.DataObject) -> None:
     count = data.draw(st.integers(40, 120))
@@ -76,6 +77,7 @@ def test_fewer_groups_than_splits_are_refused() -> None:
         made([0, 0, 0], ["cat"] * 3)
 
 
+@pytest.mark.slow
 def test_of_a_set_nothing_leaks_then_and_folders_are_written(tmp_path: Path) -> None:
     rows = dice(24, 12)
     rows[1::2] = rows[::2] + 1e-4  # each has a twin

@@ -166,6 +166,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return given_set(base, write_planted(base / "photos"))
 
 
+@pytest.mark.slow
 def test_a_set_of_two_qualities_says_so_at_every_door(
     planted: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

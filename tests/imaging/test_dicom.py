@@ -99,6 +99,7 @@ def named() -> list[Path]:
     return [path for path in files if path.read_bytes()[128:132] == b"DICM"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of the test's own reading of odd files
 @pytest.mark.parametrize("path", named(), ids=lambda path: path.name)
 def test_the_library_s_own_files_are_right_or_truly_refused(path: Path, capfd: pytest.CaptureFixture[str]) -> None:

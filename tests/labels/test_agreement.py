@@ -37,6 +37,7 @@ def test_half_of_the_way_from_chance_to_always(share: float, by_chance: float, c
     assert LabelAgreement(share, by_chance, count).is_known == is_known
 
 
+@pytest.mark.slow
 def test_labels_by_dice_are_hardly_ever_known() -> None:
     dice = np.random.default_rng(0)
     for count, classes in ((12, 2), (40, 2), (300, 10)):

@@ -52,6 +52,7 @@ def test_a_covered_crop_by_hand() -> None:
     assert free == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_labels_of_covered_crops_are_not_called_wrong_where_only_those_are_odd() -> None:
     """A third of the covered crops show another object: without knowing it, their labels look wrong."""
     mean, label, _ = drawn(1500, sharpness=1.4)
@@ -121,6 +122,7 @@ def test_finds_what_the_labels_were_drawn_by(sharpness: float, by_chance: float,
     assert -0.15 < wrong[surest].mean() - is_wrong[surest].mean() < 0.2, "what is surest is not surer than right"
 
 
+@pytest.mark.slow
 def test_the_ten_most_doubtful_of_a_small_set_are_no_surer_to_be_right_than_they_are() -> None:
     """In six draws of 300 labels look-alikes are not taken for none; where there is none few are feared."""
     told, true = np.zeros((2, 2))

@@ -127,6 +127,7 @@ def test_changed_labels_are_worked_out_again_and_the_old_ones_are_still_there(tm
     assert numbers.times_read == 2, "once for each choice: the first is cached still"
 
 
+@pytest.mark.slow
 def test_only_so_many_choices_of_labels_are_kept(tmp_path: Path) -> None:
     numbers = labelled_numbers(tmp_path, 60)
     table = numbers.plain_table()

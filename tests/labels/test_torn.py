@@ -55,6 +55,7 @@ def test_pairs_add_up_and_each_number_is_what_its_filter_leaves(
     assert torn.pairs["pictures"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_a_set_counts_its_own_and_one_without_classes_has_none(tmp_path_factory: pytest.TempPathFactory) -> None:
     rng = np.random.default_rng(0)
     centre = np.repeat(np.eye(2), 30, axis=0) * 2

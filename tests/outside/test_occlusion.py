@@ -154,6 +154,7 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
     assert (place[0] // (GRID // 2), place[1] // (GRID // 2)) == (row, column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["ambiguity", "confusability"])
 def test_a_lone_picture_is_too_far_from_all_others_to_be_explained_by_them(tmp_path: Path, measure: str) -> None:
     rows = np.random.default_rng(0).normal(size=(2, 32))[np.arange(60) % 2]

@@ -69,6 +69,7 @@ class TestReading:
         hits = image_set.search(int(table["id"].iloc[0]), k=COUNT)
         assert hits["path"].tolist() == [f"{i:04d}.jpg" for i in np.argsort(-cosine)[1:]]
 
+    @pytest.mark.slow
     def test_it_is_opened_by_its_name_and_a_second_reading_reads_nothing(self, folder: Path, tmp_path: Path) -> None:
         file = saved(tmp_path / "clip.npz", np.eye(COUNT))
         first = embed_folder(folder, embeddings=file, workspace=tmp_path / "home")

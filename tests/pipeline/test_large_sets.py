@@ -87,6 +87,7 @@ def test_a_graph_of_rows_on_disk_is_that_of_rows_in_memory(
     np.testing.assert_allclose(on.twins.cosine, held.twins.cosine, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_new_rows_find_their_twins_and_their_places(writer: Writer, embeddings: NDArray[np.float16]) -> None:
     rows, new = on_disk(writer, embeddings), np.arange(COUNT - 60, COUNT)
     whitened = whitened_rows(KEYS, embeddings)

@@ -46,6 +46,7 @@ def test_a_file_of_the_working_folder_does_not_say_where_compiled_code_lies(tmp_
     assert done.stdout.split("\n")[0] == "['', '']"
 
 
+@pytest.mark.slow
 def test_a_function_that_cannot_be_kept_is_compiled_as_before() -> None:
     module = ModuleType("nowhere")
     exec(DOUBLED, vars(module))  # numba keeps nothing of code that stands in no file

@@ -87,6 +87,7 @@ def test_what_covers_a_box_is_what_a_loop_finds(rows: list[tuple[float, ...]], l
     assert {(one, other) for one, other in covering(boxes, picture, least=least).tolist()} == naive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0, 6, 40, 4_000])
 def test_groups_of_a_crowd_are_what_all_pairs_join_in_little_memory(spread: float) -> None:
     dice = np.random.default_rng(0)

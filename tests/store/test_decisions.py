@@ -448,6 +448,7 @@ class TestTakenBack:
         with pytest.raises(DecisionError, match="not in the log, or was undone"):
             decisions.take_back(numbers[0] + 7)
 
+    @pytest.mark.slow
     @settings(max_examples=40)
     @given(
         st.lists(st.tuples(st.sets(st.integers(1, 4), min_size=1), st.sampled_from(["keep", "drop", None])), max_size=6)

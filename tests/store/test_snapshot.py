@@ -102,6 +102,7 @@ def test_parts_that_are_read_later_are_those_of_its_time(writer: Writer, *, is_r
     assert snapshot.version(KEY, None) != snapshot.latest.version(KEY, None)
 
 
+@pytest.mark.slow
 def test_a_table_that_came_later_is_not_there(writer: Writer) -> None:
     writer.add_images(files([1]))
     snapshot = Store(writer.paths).pinned()

@@ -12,6 +12,7 @@ from url_viz.ui.explore.view import VIEW
 from url_viz.ui.session import DIALOG
 
 
+@pytest.mark.slow
 def test_what_tells_classes_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image_set = given_set(tmp_path, write_planted(tmp_path / "photos"))
     monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))

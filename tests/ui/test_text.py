@@ -57,6 +57,7 @@ def test_without_escapes_it_is_the_text(text: str) -> None:
     assert done.replace("\u2060", "").split() == text.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "words"), [(foreign_texts, "Use url_viz.ui.text.escape:"), (drawn_without_alt, "Say it by alt=:")]
 )

@@ -49,6 +49,7 @@ def made_orders(seed: int) -> dict[str, np.ndarray]:
     return {name: wrong + rng.normal(0, one, len(wrong)) for name, one in spread.items()}
 
 
+@pytest.mark.slow
 def test_verdicts_over_sets_are_of_paired_differences() -> None:
     cases = [small_case(seed) for seed in range(4)]
     orders = [made_orders(seed) for seed in range(4)]

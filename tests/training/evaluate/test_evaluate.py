@@ -189,6 +189,7 @@ def test_lines_are_the_evaluations(evaluation: Evaluation) -> None:
     assert np.mean(crops.y) == pytest.approx(0.75, abs=0.06)
 
 
+@pytest.mark.slow
 def test_pages_need_no_network(evaluation: Evaluation, tmp_path: Path) -> None:
     paths = write_figures(evaluation, tmp_path / "figures")
     assert [path.name for path in paths] == ["risk-coverage.html", "recall-by-tenth.html", "crop-curve.html"]
