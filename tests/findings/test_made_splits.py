@@ -98,3 +98,15 @@ def test_of_a_set_nothing_leaks_then_and_folders_are_written(tmp_path: Path) -> 
     assert {path.parts[-3] for path in (tmp_path / "out").rglob("*.*g")} == {"train", "test"}
     with pytest.raises(ImageSetError, match="There is no column 'patient'"):
         image_set.splits.make(by="patient")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_large_group_trains_and_no_class_is_without_test_pictures(seed: int) -> None:
+    """Ten classes of sixteen pictures, of one of which eleven are views of one thing: a fifth is for testing."""
+    labels = [f"class {number // 16}" for number in range(160)]
+    groups = np.array([0] * 11 + [*range(1, 150)], np.int32)
+    shares, used = shares_of(0.2, 0), np.ones(160, bool)
+    found = make_splits(groups, labels, shares=shares, is_used=used, seed=seed)
+    assert set(found.split[:11]) == {TRAIN}
+    assert found.unbalanced.empty
+    assert 28 <= found.counts[TEST] <= 36

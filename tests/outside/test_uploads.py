@@ -17,7 +17,7 @@ from url_viz.imaging.places import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.models.model import Model
 from url_viz.outside.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
-from url_viz.outside.uploads import MEASURED, NewPicture, arrays_of, judge_pictures, score
+from url_viz.outside.uploads import MEASURED, NewPicture, arrays_of, judge_pictures, score, unlike_in_words
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
@@ -98,6 +98,9 @@ def test_a_picture_that_nothing_in_the_set_is_like_has_no_value_wherever_it_is_a
     found = image_set.safe_search(strange, by="ambiguity")
     assert np.isnan([found.query_value, found.query_percentile]).all()
     assert len(found.hits) == 24, "what is nearest is still found"
+    assert found.is_unlike
+    assert found.printout().words == [unlike_in_words()]
+    assert not image_set.safe_search(int(image_set.table()["id"][0])).is_unlike
 
 
 def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> None:

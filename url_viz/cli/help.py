@@ -74,7 +74,8 @@ def refuse_unknown(arguments: Sequence[str], *, prog: str) -> NoReturn:
         near = difflib.get_close_matches(arguments[1], commands, n=1) or commands
         raise UsageError(f"{first!r} has no command {arguments[1]!r}. There are: {', '.join(near)}.")
     known = sorted({words[0] for words in places()})
-    near = difflib.get_close_matches(first, known, n=2)
+    longer = [" ".join(words) for words in places() if words[1:] == (first,)]
+    near = longer or difflib.get_close_matches(first, known, n=2)
     also = f" Did you mean {' or '.join(near)}?" if near else f" `{prog} --help` lists them."
     raise UsageError(f"There is no command {first!r}.{also}")
 

@@ -318,6 +318,8 @@ def shortened(name: object) -> str:
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
 GALLERY, CLASSES_SHOWN, CLASS_GALLERY, OVERLAPS = 18, 12, 3, 4
+FEWEST_OF_CLASS = 5
+"""Of fewer pictures a mean says little."""
 WHOLES = 6
 """Objects of each gallery that are shown in their pictures, too."""
 MOST_LIVE = 5_000
@@ -465,14 +467,20 @@ def _galleries(
 
 
 def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> list[dict[str, Any]]:
-    """The largest classes, the most ambiguous on average first; recall@1 is nan where it is not known."""
+    """The most ambiguous classes on average of those with FEWEST_OF_CLASS pictures or more, if there are enough.
+
+    recall@1 is nan where it is not known.
+    """
     recall: dict[str, float] = {}
     if evaluated is not None:
         counted = by_class(evaluated.pictures, next(iter(evaluated.pictures.values)))
         recall = dict(zip(counted["label"].astype(str), counted["recall"].astype(float), strict=True))
     class_rows = []
-    for name, count in _most_common(table["label"].dropna())[:CLASSES_SHOWN]:
-        rows = table[table["label"] == name]
+    sizes = table["label"].value_counts()
+    large = sizes.index[sizes >= FEWEST_OF_CLASS] if (sizes >= FEWEST_OF_CLASS).sum() >= CLASSES_SHOWN else sizes.index
+    of_large = table[table["label"].isin(large)].groupby("label")["rank_percentile"].mean()
+    for name in of_large.nlargest(CLASSES_SHOWN).index:
+        rows, count = table[table["label"] == name], int(sizes[name])
         both = ends(rows, by=measure)
         class_rows.append(
             {

@@ -164,13 +164,30 @@ def _dealt(groups: Groups, classes: NDArray[np.intp], shares: Mapping[str, float
         for number, (_, rows) in enumerate(dealer.split(np.zeros(len(groups)), classes, groups)):
             fold[rows] = number
     split = np.full(len(groups), TRAIN if TRAIN in asked else next(iter(asked)), dtype=object)
-    start = 0
+    left, pictures = list(range(folds)), pd.crosstab(fold, classes).to_numpy(np.float64)
     for name in (VALIDATION, TEST):
         if name in asked:
-            count = min(max(1, round(asked[name] * folds)), folds - start - (TRAIN in asked))
-            split[(fold >= start) & (fold < start + count)] = name
-            start += count
+            count = min(max(1, round(asked[name] * folds)), len(left) - (TRAIN in asked))
+            chosen = _most_alike(pictures, left, count)
+            split[np.isin(fold, chosen)] = name
+            left = [each for each in left if each not in chosen]
     return split
+
+
+def _most_alike(pictures: NDArray[np.float64], left: Sequence[int], count: int) -> list[int]:
+    """So many of the folds that are `left`, one after the other: the one that brings classes nearest to their share.
+
+    `pictures` (F, C) are those of each class in each fold. A large group is alone in its fold, which then trains.
+    """
+    whole, chosen = pictures.sum(axis=0), list[int]()
+    for _ in range(count):
+        share = (len(chosen) + 1) / len(pictures)
+
+        def off_by(fold: int, share: float = share) -> float:
+            return float(np.abs(pictures[[*chosen, fold]].sum(axis=0) / whole - share).sum())
+
+        chosen.append(min((fold for fold in left if fold not in chosen), key=off_by))
+    return chosen
 
 
 def _missed(shares: Sequence[float], folds: int) -> float:

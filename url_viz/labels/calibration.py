@@ -264,9 +264,12 @@ class Reliability:
     def words(self) -> str:
         """In a sentence, how far shares are shares of cases."""
         way = "too high" if self.bias > 0 else "too low"
+        worst = int(np.abs(self.share - self.right).argmax())
+        share, right = decimal(self.share[worst]), decimal(self.right[worst])
         return (
-            f"On average a share is {decimal(abs(self.bias), digits=3)} {way}; the expected calibration error is "
-            f"{self.error.text()} ({self.pictures:,} pictures, own labels unseen)."
+            f"On average a share is {decimal(abs(self.bias), digits=3)} {way}, at most where it is about {share}: "
+            f"there {right} are right. The expected calibration error is {self.error.text()} ({self.pictures:,} "
+            "pictures, own labels unseen)."
         )
 
 

@@ -1,6 +1,7 @@
 """Search in an image set: the pictures most similar to a query, gated by a measure, and the query's own value."""
 
 import io
+import math
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -41,7 +42,8 @@ class SearchResult:
     """Tables of `hits` and of what was `withheld`, nearest first, and the measure that gates.
 
     `query_value` and `query_percentile` are the query's own by that measure, nan without one. What is withheld is above
-    the percentile `most`, or dropped where these are left out.
+    the percentile `most`, or dropped where these are left out. Of a query that `is_unlike` the set no order says
+    anything, and its hits are the nearest all the same.
     """
 
     hits: pd.DataFrame
@@ -51,6 +53,7 @@ class SearchResult:
     query_percentile: float
     most: float | None = None
     without_dropped: bool = False
+    is_unlike: bool = False
 
     def printout(self) -> Printout:
         """The hits, and how many nearer pictures were left out; as a note, where the query stands if it is bounded."""
@@ -63,11 +66,12 @@ class SearchResult:
             left_out = [f"{count} left out{why}."]
         found = Table(with_between(self.hits), columns, "", "{:.4f}", "picture")
         none = [] if len(self.hits) else ["(none)"]
+        none += [unlike_in_words()] if self.is_unlike else []
         return Printout(none, [found], left_out, [*filter(None, [self._query_words])])
 
     @property
     def _query_words(self) -> str:
-        if self.most is None:
+        if self.most is None or self.is_unlike:
             return ""
         if np.isnan(self.query_percentile):
             return f"The query has no {self.by or 'measure'} here."
@@ -152,11 +156,11 @@ class SearchableSet(SetSubject):
         if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
             is_allowed = is_allowed & (ranks <= max_percentile)
         read = self._as_query(query)
-        value, rank = self._value_of(read, by, ranks)
+        value, rank, is_unlike = self._value_of(read, by, ranks)
         vector, exclude = read.vector, None if read.picture is not None else np.arange(len(table)) == read.row
         hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
         found, withheld = (self._similar(rows, vector) for rows in (hits.rows, hits.withheld))
-        return SearchResult(found, withheld, by, value, rank, max_percentile, without_dropped)
+        return SearchResult(found, withheld, by, value, rank, max_percentile, without_dropped, is_unlike)
 
     @capability("sort-new", show=_new_shown, top=20)
     def sort_new(
@@ -259,19 +263,19 @@ class SearchableSet(SetSubject):
         ask_second = None if second is None else lambda: nullcontext(second)
         return score(files, lambda: nullcontext(self._core.model), second=ask_second, looks_twice=looks_twice)
 
-    def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
-        """A query's value and percentile by a measure; nan without one.
+    def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float, bool]:
+        """A query's value and percentile by a measure, nan without one, and whether nothing in the set is like it.
 
         A file that is in the set byte for byte has those that it has there; another is judged as an upload.
         """
-        if measure is None:
-            return float("nan"), float("nan")
         if query.row is not None:
-            return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
+            value = math.nan if measure is None else float(self._core.frame[measure].iloc[query.row])
+            return value, float(ranks[query.row]), False
         assert query.picture is not None
         reference = self._core.reference(is_single_model=not query.picture.others)
         row = judge_pictures([query.picture], reference).iloc[0]
-        return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
+        value, rank = (float(row.get(name, np.nan)) for name in (measure, f"{measure}_percentile"))
+        return value, rank, bool(row["is_unlike"])
 
     def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
         cosine = self._core.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))

@@ -174,7 +174,7 @@ class DoubtfulReview(Review):
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
         ahead, end = self._ahead
-        if not self._doubtful.agreement.is_known:
+        if not self._doubtful.agreement.is_known or self.caution:  # which says how many are wrong
             return None
         ids = self._stored.ids[:end]
         done = self.is_done(ids) | self.skipped(ids)

@@ -113,7 +113,11 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
     rests = f"; all figures below rest on the {wrong:,} others" if 0 < wrong < FEWEST_WRONG else ""
     st.caption(
         escape(image_set.core.in_words(f"{words} (recall@1){rests}.")),
-        help=escape(image_set.core.in_words(f"Near copies aside. {results.recall_words}")),
+        help=escape(
+            image_set.core.in_words(
+                f"Nearest by cosine in the set's whitened space, near copies aside. {results.recall_words}"
+            )
+        ),
     )
 
 

@@ -227,6 +227,9 @@ class Desk {
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
     const both = bothOf(card);
     if (!both) this.element.querySelector(".answer.either").hidden = true;
+    // Where the label is a third class, "rightly both" would leave open which two.
+    const isOfTwo = !both || card.label_given === null || both.includes(card.label_given);
+    this.element.querySelector(".answer.either span").textContent = isOfTwo ? "Rightly both" : `Rightly ${both[0]} and ${both[1]}`;
     this.element.querySelector(".answer.either").title = both ? `Rightly both ${both[0]} and ${both[1]}` : "";
     this.element.querySelector(".answer.twins span").textContent = `and its ${card.twins}`;
     this.element.querySelector(".answer.back").disabled = !this.before;

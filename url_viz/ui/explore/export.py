@@ -45,7 +45,10 @@ WORDS = "Export"
 """Of the one button."""
 WIDTH_PX = 430
 
-FIGURE = "The map as it is shown. As in the paper, clear pictures are small and crisp, ambiguous ones large and faint."
+FIGURE = (
+    "The pictures and colours of the map, drawn as in the paper: clear ones small and crisp, ambiguous ones large and "
+    "faint."
+)
 FileKind = Literal[".csv", ".parquet", ".txt"]
 _FILES: dict[FileKind, Markdown] = {
     ".csv": Markdown("CSV"),

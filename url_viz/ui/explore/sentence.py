@@ -10,7 +10,7 @@ from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, distinct_short_names, percent
 from url_viz.columns.filters import Filter, OneOf, Scope, passes_all
 from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, TUNED, shown_reason
-from url_viz.evidence.order import CHANCE, Order, grade, plain_words
+from url_viz.evidence.order import Order, grade, graded, plain_words
 from url_viz.findings.findings import Finding
 from url_viz.findings.object_findings import TINY_PX, legible
 from url_viz.findings.reasons import BETWEEN_SHARE, BETWEEN_TOGETHER, TWIN, reason_counts
@@ -39,6 +39,8 @@ SECOND_MEASURED = {
 RIGHTLY_BOTH = OneOf("label_checked", (EITHER,))
 LONG_NAME = 26
 """From this many characters on a class is named by what tells it from the other of its pair."""
+HOLDS = ("good", "fair", "weak")
+"""Grades of orders that are shown to be better than chance."""
 PAIRS_NAMED = 2
 """How many pairs of classes the sentence names; the others open."""
 MOST_PAIRS = 60
@@ -219,7 +221,7 @@ def _show_evidence(image_set: ImageSet, measure: str) -> None:
     order = leading if measure == leading.measure else image_set.order(measure)
     words, reason = image_set.core.in_words(plain_words(order)), image_set.core.in_words(order.reason)
     models = _models_in_words(image_set, order)
-    is_shown_to_hold = order.evidence is not None and order.evidence.interval.low > CHANCE
+    is_shown_to_hold = order.evidence is not None and graded(order.evidence, wrong=order.wrong) in HOLDS
     icon = f":material/{'verified' if is_shown_to_hold else 'help'}:"
     with st.popover(escape(grade(order) or "Why this order?"), type="tertiary", icon=icon, key="explore.evidence"):
         if reason != words:

@@ -197,6 +197,8 @@ def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -
 
 LEAKS_AGAINST: Key[str | None] = Key("view.leaks.against")
 """The id of the image set that this one is compared with."""
+MADE: Key[tuple[str, ...]] = Key("splits.made")
+"""What became of the splits that were made last."""
 KINDS = {EXACT: "the same file", COPY: "a copy", SCENE: "another view"}
 MOST_ROWS = 50_000
 """Most pictures of both sets that a page compares at once; more take the command."""
@@ -256,10 +258,16 @@ def _make_splits(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         test = st.number_input("Test, %", 0, 90, 20, 5, key="splits.share", width=140)
         validation = st.number_input("Validation, %", 0, 90, 0, 5, key="splits.validation", width=140)
-        make = partial(image_set.splits.make, test=test / 100, validation=validation / 100)
+
+        def make() -> None:
+            made = image_set.splits.make(test=test / 100, validation=validation / 100)
+            MADE.under(image_set.set_id).set(tuple(made.words))
+
         is_possible = 0 < test + validation < 100
         if act_button("Make splits", make, key="splits.make", disabled=not is_possible):
             st.rerun()
+    for words in MADE.under(image_set.set_id).get() or ():
+        st.caption(escape(image_set.core.in_words(words)))
 
 
 def _compare_with_another(image_set: ImageSet) -> None:
