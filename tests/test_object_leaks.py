@@ -83,7 +83,7 @@ def test_explore_lists_them_and_your_model_says_the_same(objects: ImageSet) -> N
     assert at.dataframe[-1].value["picture"].tolist() == ["images/val/5.png"]
     assert "1 picture" in [each.value for each in at.markdown]
     at = opened(objects, page="your_model")
-    assert any(f"Splits by split: {SIZES}; {WORDS}: see Explore." in each.value for each in at.caption)
+    assert any(f"Splits: {SIZES}; {WORDS}: see Explore." in each.value for each in at.caption)
 
 
 def test_objects_are_counted_as_objects(objects: ImageSet) -> None:

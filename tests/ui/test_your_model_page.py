@@ -199,7 +199,7 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.text_input(key="splits.test").set_value("1.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None
-    assert any("Splits by split: train " in caption.value for caption in at.caption)
+    assert any("Splits: train " in caption.value for caption in at.caption)
     at.text_input(key="splits.test").set_value("0.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()

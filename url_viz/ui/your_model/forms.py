@@ -213,7 +213,8 @@ def show_splits(image_set: ImageSet) -> None:
         if found:
             outcome = f"{'; '.join(each.words for each in found)}: see Explore"
         counts = ", ".join(_sizes(image_set, splits))
-        st.caption(escape(f"Splits by {splits.column}: {counts}; {outcome}."))
+        by = "" if splits.column == "split" else f" by {splits.column}"
+        st.caption(escape(f"Splits{by}: {counts}; {outcome}."))
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
         if splits is None or image_set.splits.can_change:
             _ask_which_are_test(image_set)
