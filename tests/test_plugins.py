@@ -19,6 +19,7 @@ from url_viz.columns import measures
 from url_viz.export.data_sets import for_annotations
 from url_viz.findings import findings
 from url_viz.imaging.annotations import formats
+from url_viz.imaging.limited_readers import readers
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.slow
 def forget() -> None:
     for clear in CACHES:
         clear()
+    readers.close()  # processes that know only the packages of before
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def naive_range(values: NDArray[np.float32]) -> tuple[float, float] | None:
 def test_the_range_is_that_of_a_naive_search(values: list[int], files: int) -> None:
     parts = np.array_split(np.array(values, np.float32), files)
     found, expected = common_range([ValueSample(part) for part in parts]), naive_range(np.array(values, np.float32))
-    assert found == (None if expected is None else pytest.approx(expected, abs=1e-3))
+    assert found == (None if expected is None else pytest.approx(expected, abs=0.01))
 
 
 def test_the_share_outside() -> None:
