@@ -205,7 +205,7 @@ def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
 
 AWAY = {
     "url_viz.jobs.runner": "numpy pandas tqdm torch",
-    "url_viz.image_set": "torch timm umap openvino lancedb streamlit sklearn skimage ray obstore",
+    "url_viz.image_set": "torch timm umap openvino lancedb streamlit sklearn scipy.stats skimage ray obstore",
     "training.finetune, training.pretrain": "timm torchvision umap openvino lancedb streamlit sklearn skimage ray",
 }
 """What must not be imported with modules, which one process imports in this order."""

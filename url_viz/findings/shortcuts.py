@@ -19,10 +19,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial import cKDTree
-from scipy.stats import rankdata
 
 from url_viz.base.printout import Printout, Table
 from url_viz.base.processes import usable_cores
+from url_viz.base.rows import mid_ranks
 from url_viz.base.wording import counted, first_of, listed, percent
 from url_viz.columns.engine import OnDisk, column
 from url_viz.columns.ranking import NONE
@@ -220,7 +220,7 @@ def _fisher_z(correlation: Floats) -> Floats:
 def _neighbours(values: Floats, fold: Ints, rng: np.random.Generator) -> Ints:
     """The nearest (N, K) of other folds by the ranks of values (N, V), equal ones in random order."""
     filled = np.where(np.isfinite(values), values, -np.inf)
-    ranks = np.stack([rankdata(each) / len(each) for each in filled.T], axis=1)
+    ranks = np.stack([mid_ranks(each) / len(each) for each in filled.T], axis=1)
     ranks += 1e-7 * rng.standard_normal(ranks.shape)
     near = np.zeros((len(ranks), NEIGHBOURS), np.int64)
     for number in range(FOLDS):
