@@ -82,6 +82,22 @@ def test_the_review_of_leaks(image_set: ImageSet) -> None:
 
 
 @pytest.mark.slow
+def test_a_leak_of_a_pair_that_joined_no_group_is_reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a picture is like one of two that are alike, and not like the other."""
+    alone = "url_viz.pipeline.postprocess.pair_groups"
+    monkeypatch.setattr(alone, lambda twins: (np.arange(twins.rows), np.arange(twins.rows)))
+    image_set = leaky_set(tmp_path)
+    assert image_set.table().set_index("path").loc[[NEAR, LEAKS[NEAR]], "twin_group"].isna().all()
+    review = image_set.reviews.open(ReviewSpec("leaks"))
+    card = review.card(id_of(image_set, NEAR))
+    assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
+    assert [row.left for row in image_set.reviews.queues() if row.kind == "leaks"] == [2]
+    review.store(card.id, CardAnswer(keep=(card.id,)))
+    assert review.progress().done == 1
+    assert image_set.splits.leaks()["path"].tolist() == [COPY]
+
+
+@pytest.mark.slow
 def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
     for one in image_set.findings():
         if one.opens is not None:

@@ -257,3 +257,15 @@ def test_what_is_rightly_both_is_counted_said_in_the_opened_picture_and_taken_ba
     at = opened(image_set, **with_picture(image_id))
     at.button(key=f"view.either.{image_id}").click().run()
     assert "either" not in image_set.table()
+
+
+def test_without_findings_the_button_leads_to_all_reviews(
+    tmp_path: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [f"{number}.jpg" for number in range(6)]
+    monkeypatch.setenv("URL_VIZ_HOME", str(given_set(tmp_path, paths).workspace.root))
+    at = opened(given_set(tmp_path, paths))
+    assert at.button(key="explore.review").label == "Review"
+    at.button(key="explore.review").click().run()
+    assert not at.exception
+    assert at.session_state["view.review"] is None

@@ -40,6 +40,7 @@ from url_viz.runs.detections import DETECTED
 from url_viz.store.decisions.answers import ordered
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Judgement
+from url_viz.store.tables.tables import positions_of
 
 ASKED = 100
 """Pairs or names in a review by default."""
@@ -292,6 +293,11 @@ class LeakReview(GroupReview):
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
         self._splits = context.required(splits, LEAKS.needs)
         self._leaks = context.required(LEAKS.columns["found"], LEAKS.needs)
+        set_graph, contents = context.derived.get(graph), context.derived.get(base).contents
+        pair = np.zeros((0, 2), np.int32) if set_graph is None else set_graph.twins.pair
+        self._in_graph = contents if set_graph is None else positions_of(contents, set_graph.content)
+        both = np.concatenate([pair, pair[:, ::-1]])
+        self._pairs = both[np.argsort(both[:, 0], kind="stable")]
         super().__init__(spec, context, groups=())
 
     def _queue(self) -> Ids:
@@ -301,7 +307,9 @@ class LeakReview(GroupReview):
     def _members(self, lead: int) -> Ids | None:
         """The picture itself, then its twins in other splits, then those in its own; None where all are in one."""
         row = self._row(lead)
-        rows = np.flatnonzero(self._is_twin(row))
+        # a pair that joined no group leaks, too
+        first, last = np.searchsorted(self._pairs[:, 0], [self._in_graph[row], self._in_graph[row] + 1])
+        rows = np.flatnonzero(self._is_twin(row) | np.isin(self._in_graph, self._pairs[first:last, 1]))
         codes = self._splits.codes[rows]
         own = self._splits.codes[row]
         if own == NONE or not ((codes != own) & (codes != NONE)).any():

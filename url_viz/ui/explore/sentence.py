@@ -189,7 +189,7 @@ def show_first_review(image_set: ImageSet, findings: Sequence[Finding]) -> None:
     look: dict[str, Any] = {"key": "explore.review", "type": "primary", "icon": ":material/rate_review:"}
     reviewed = next((each for each in findings if each.opens is not None), None)
     if reviewed is None:
-        st.button("Review", on_click=go_to_review, help="All that there is to review", **look)
+        st.button("Review", on_click=go_to_review, args=(None,), help="All that there is to review", **look)
     else:
         words = f"Review {reviewed.count:,} {reviewed.short}"
         meaning = escape(f"What matters most: {reviewed.words}. The page Review has all else")
