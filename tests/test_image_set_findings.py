@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from tests.given import dice, given_set
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
 from tests.read_sets import undecided
@@ -69,7 +71,7 @@ def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
 def test_the_review_of_leaks(image_set: ImageSet) -> None:
     review = image_set.reviews.open(ReviewSpec("leaks"))
     card = review.card(id_of(image_set, NEAR))
-    assert (card.takes[0], card.question.text) == ("keep", "In test and train: keep which?")
+    assert (card.takes[0], card.question.text) == ("keep", "In test and train: keep which side?")
     assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
     assert card.near[0]["mark"].tolist() == ["test", "train"]
     review.store(card.id, CardAnswer(keep=(card.id,)))
@@ -79,6 +81,30 @@ def test_the_review_of_leaks(image_set: ImageSet) -> None:
     again = image_set.reviews.open(ReviewSpec("leaks"))
     assert (len(again), again.next_index()) == (2, review.next_index())
     assert image_set.reviews.open(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
+
+
+@pytest.mark.slow
+def test_to_keep_a_picture_that_leaks_keeps_all_of_its_split(tmp_path: Path) -> None:
+    """One picture of test and three of train are copies of each other."""
+    copies = ["test/cat/0.jpg", *(f"train/cat/{number}.jpg" for number in range(3))]
+    others = [f"{split}/dog/{number}.jpg" for split in ("test", "train") for number in range(6)]
+    tiles = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    shown = Image.fromarray(tiles).resize((128, 128), Image.Resampling.NEAREST)
+    for quality, path in enumerate(copies, start=80):
+        (tmp_path / "photos" / path).parent.mkdir(parents=True, exist_ok=True)
+        shown.save(tmp_path / "photos" / path, quality=quality)
+    rows = dice(len(copies) + len(others))
+    rows[: len(copies)] = rows[0] + 1e-3 * rows[: len(copies)]
+    image_set = given_set(tmp_path, [*copies, *others], rows)
+    test, first, second, third = (id_of(image_set, path) for path in copies)
+    review = image_set.reviews.open(ReviewSpec("leaks"))
+    assert review.ids.tolist() == [test]
+    review.store(test, CardAnswer(keep=(second,)))
+    decided = image_set.table().set_index("id")["decision"]
+    assert decided[[test, first, second, third]].tolist() == ["drop", "keep", "keep", "keep"]
+    assert sorted(review.state([test])[0].keep or ()) == sorted([first, second, third])
+    review.store(test, CardAnswer(decision="drop", keep=()))
+    assert set(image_set.table().set_index("id")["decision"][[test, first, second, third]]) == {"drop"}, "all"
 
 
 @pytest.mark.slow

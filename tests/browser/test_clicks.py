@@ -207,6 +207,7 @@ def test_a_dialog_and_another_page_open_though_a_click_on_this_page_follows(
     button(page, next(tools)).click()
     line.arrive()
     expect(page.get_by_role("heading", name="Review")).to_be_visible()
+    settled(page)
     page.get_by_role("link", name="Explore").click()
     expect(page).to_have_url(re.compile("names=0"))
 

@@ -57,7 +57,7 @@ def test_parts_leave_room_open_their_queue_and_hold_however_narrow_it_is(
     page.set_viewport_size({"width": 420, "height": 900})
     expect(leaks).to_be_visible()
     leaks.click()
-    expect(page.locator(".desk .question")).to_have_text("In test and train: keep which?")
+    expect(page.locator(".desk .question")).to_have_text("In test and train: keep which side?")
     expect(page.locator(".desk figcaption")).to_have_text("test/ellipse/again.png")
     expect(page.locator(".desk .mark")).to_have_text(["test", "train"])
 

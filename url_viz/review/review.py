@@ -288,7 +288,10 @@ class GroupReview(Review):
 
 
 class LeakReview(GroupReview):
-    """Asks of copies and views which to keep; beside each picture stands its split."""
+    """Asks of copies and views which split keeps them; beside each picture stands its own.
+
+    To keep a picture keeps all of its split: dropping these as well would mend no leak.
+    """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
         self._splits = context.required(splits, LEAKS.needs)
@@ -319,7 +322,14 @@ class LeakReview(GroupReview):
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
-        return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
+        return Question(f"In {listed([name for name in names if name is not None])}: keep which side?")
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        members = self._group(image_id)
+        is_kept = np.isin(self._ids[members], answer.keep or ())
+        sides = np.isin(self._splits.codes[members], self._splits.codes[members[is_kept]])
+        keep = answer.keep and tuple(self._ids[members[sides]].tolist())
+        return super()._store(image_id, replace(answer, keep=keep), who)
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
         """The group, with the split of each before its `mark`."""
