@@ -175,9 +175,10 @@ def test_pages_say_it_in_the_words_that_were_agreed() -> None:
 
 
 def test_advice_names_the_folder_so_that_a_shell_reads_it() -> None:
-    advice = "Run `sets repair FOLDER`, then `embed FOLDER --embeddings FILE`; FOLDERS stay."
+    advice = "Run `sets repair FOLDER`, then `embed FOLDER --embeddings FILE`: all FOLDERS stay."
     assert for_folder(advice, "/my photos") == (
-        "Run `sets repair '/my photos'`, then `embed '/my photos' --embeddings FILE`; FOLDERS stay."
+        "Run `sets repair '/my photos'`, then `embed '/my photos' --embeddings FILE`: all FOLDERS stay."
     )
     assert for_folder(advice, "FOLDER") == advice
+    assert for_folder("'/data/FOLDER/a.lance' is damaged", "/b") == "'/data/FOLDER/a.lance' is damaged"
     assert "\x1b" not in for_folder(advice, "a\x1b[31m")

@@ -56,7 +56,7 @@ def say_panoramas(left: int) -> Said:
 PANORAMAS = Check(
     "panoramas",
     finds=find_panoramas,
-    place=150,
+    place=155,
     says=say_panoramas,
     short="panorama{s}",
     why="A classifier that crops a square sees a third of them.",

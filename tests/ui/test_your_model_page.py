@@ -200,9 +200,12 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None
     assert any("Splits: train " in caption.value for caption in at.caption)
+    at.button(key="splits.make").click().run()
+    assert any("stayed whole: nothing leaks" in caption.value for caption in at.caption), "above the form"
     at.text_input(key="splits.test").set_value("0.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()
+    assert not any("stayed whole" in caption.value for caption in at.caption), "that was of other splits"
 
 
 def test_counts_follow_answers_and_copies_that_were_not_decided_are_left(

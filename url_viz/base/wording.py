@@ -163,7 +163,7 @@ def command(*words: object) -> str:
 def for_folder(advice: str, folder: object) -> str:
     """Advice whose commands name the folder in place of FOLDER, quoted for a shell."""
     quoted = shlex.quote(printable(str(folder)))
-    return re.sub(r"\bFOLDER\b", lambda _: quoted, advice)
+    return re.sub(r"(?<= )FOLDER\b", lambda _: quoted, advice)  # of a command, and not within a path
 
 
 NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

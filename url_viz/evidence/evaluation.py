@@ -52,7 +52,7 @@ NEAREST = NEAREST_MEASURE.name
 
 FEWEST_PICTURES = 20
 MOST_CELLS = 500_000
-"""Pictures times classes up to which a logistic regression is a baseline: more would take minutes."""
+"""Pictures times classes up to which a logistic regression is a baseline: so many take five seconds."""
 MOST_CURVE_POINTS = 200
 NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
@@ -290,11 +290,10 @@ class Evaluated:
         if self.lead is None:
             return ""
         first, second = quoted(CONFUSABILITY.name), quoted(UNCERTAINTY.name)
-        better = {
-            1: f"{first} predicts errors better than {second}",
-            -1: f"{first} predicts errors worse than {second}",
-        }
-        outcome = better.get(self.lead.sign, f"{first} and {second} do not clearly differ here")
+        how = {1: "better", -1: "worse"}.get(self.lead.sign)
+        outcome = f"{first} and {second} do not clearly differ here"
+        if how is not None:
+            outcome = f"{first} predicts errors {how} than {second}"
         by = self.lead.text(digits=3, signed=True)
         return f"Of the measures without classes, {outcome}: difference in R-AUROC {by}."
 

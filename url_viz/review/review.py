@@ -290,7 +290,7 @@ class GroupReview(Review):
 class LeakReview(GroupReview):
     """Asks of copies and views which split keeps them; beside each picture stands its own.
 
-    To keep a picture keeps all of its split: dropping these as well would mend no leak.
+    To keep a picture keeps all of its split, and what is in none: dropping these as well would mend no leak.
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
@@ -327,8 +327,9 @@ class LeakReview(GroupReview):
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         members = self._group(image_id)
         is_kept = np.isin(self._ids[members], answer.keep or ())
-        sides = np.isin(self._splits.codes[members], self._splits.codes[members[is_kept]])
-        keep = answer.keep and tuple(self._ids[members[sides]].tolist())
+        codes = self._splits.codes[members]
+        stays = np.isin(codes, codes[is_kept]) | (codes == NONE)
+        keep = answer.keep and tuple(self._ids[members[stays]].tolist())
         return super()._store(image_id, replace(answer, keep=keep), who)
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:

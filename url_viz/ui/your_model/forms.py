@@ -215,6 +215,8 @@ def show_splits(image_set: ImageSet) -> None:
         counts = ", ".join(_sizes(image_set, splits))
         by = "" if splits.column == "split" else f" by {splits.column}"
         st.caption(escape(f"Splits{by}: {counts}; {outcome}."))
+        for words in MADE.under(image_set.set_id).get() or ():  # the form folds shut
+            st.caption(escape(image_set.core.in_words(words)))
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
         if splits is None or image_set.splits.can_change:
             _ask_which_are_test(image_set)
@@ -247,7 +249,11 @@ def _ask_which_are_test(image_set: ImageSet) -> None:
     test = st.text_input("A pattern of their paths or names", key="splits.test", placeholder="test_*")
     columns = image_set.splits.columns()
     column = st.selectbox("Or a column", columns, index=None, format_func=title_of_column, key="splits.column")
-    tell = partial(image_set.splits.tell, test=test.strip() or None, column=column)
+
+    def tell() -> str:
+        MADE.under(image_set.set_id).clear()
+        return image_set.splits.tell(test=test.strip() or None, column=column)
+
     if act_button("Use these splits", tell, key="splits.tell", disabled=not test.strip() and column is None):
         st.rerun()
     _make_splits(image_set)
@@ -267,8 +273,6 @@ def _make_splits(image_set: ImageSet) -> None:
         is_possible = 0 < test + validation < 100
         if act_button("Make splits", make, key="splits.make", disabled=not is_possible):
             st.rerun()
-    for words in MADE.under(image_set.set_id).get() or ():
-        st.caption(escape(image_set.core.in_words(words)))
 
 
 def _compare_with_another(image_set: ImageSet) -> None:
