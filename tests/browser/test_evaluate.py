@@ -33,6 +33,7 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in figures)
     assert all(float(row["within_class_low"]) <= float(row["within_class"]) for row in figures)
 
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as SVG").click()
     assert download.value.suggested_filename == "zoo-measures.svg"
@@ -96,6 +97,7 @@ def test_another_head_is_chosen_to_compare_with_and_left_again(
 def rows_of(page: Page, button: str, *, having: str = "") -> list[dict[str, str]]:
     """The rows of a table that is taken away, once it has a column."""
     while True:
+        settled(page)
         with page.expect_download() as download:
             page.get_by_role("button", name=button, exact=True).click()
         rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
