@@ -120,6 +120,29 @@ def test_within_seen_once_an_own_action_is_seen_at_once_and_that_of_another_thre
     assert shown(decisions) == ["keep", "drop", "keep"]
 
 
+@pytest.mark.parametrize("moment", range(3))
+def test_a_log_that_another_makes_between_two_looks_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    path = tmp_path / "decisions.db"
+    ids = np.arange(1, 4, dtype=np.int64)
+    mine, another = (Decisions(path, FileKeys(ids, ids)) for _ in range(2))
+    look, looks = Path.exists, 0
+
+    def exists(looked: Path) -> bool:
+        nonlocal looks
+        answer = look(looked)
+        looks += 1
+        if looks == moment + 1:
+            another.decide([1], "keep")
+        return answer
+
+    monkeypatch.setattr(Path, "exists", exists)
+    mine.decide([2], "drop")
+    assert looks > moment
+    assert shown(mine) == ["keep", "drop", None]
+
+
 @pytest.mark.slow
 def test_threads_and_another_process_lose_nothing_and_all_is_undone(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"

@@ -219,9 +219,11 @@ class DecisionLog:
             self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)
 
     def _is_there(self) -> bool:
+        # Traces are looked for before the file: another process may make it, and then them, between the two looks.
+        is_traced = self.record_path.exists() or self.copy_path.exists()
         if self.path.exists():
             return True
-        if self.record_path.exists() or self.copy_path.exists():
+        if is_traced:
             raise self._lost("is lost: decisions were made, and their file is not there")
         return False
 
