@@ -1,17 +1,18 @@
-"""Soft labels: by hand, from answers, smoothed, and as they leave; the recipes of the docs train on them."""
+"""Soft labels: by hand, from answers, smoothed, and as they leave; the example's recipes train on them."""
 
 import json
-import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import timm
+import torch
 
-from tests.documented import between_marks
+from examples.soft_labels import SoftPictures, lightning_module, train_with_timm
 from tests.read_sets import undecided
 from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import ImageSetError
@@ -121,25 +122,30 @@ def test_what_leaves(image_set: ImageSet, tmp_path: Path, capsys: pytest.Capture
     assert features["soft_label"] == {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
 
 
-def recipe(name: str, **given: Any) -> dict[str, Any]:
-    """What the code under a mark of docs/share.md leaves behind."""
-    code = re.fullmatch(r"```python\n(.*)```", between_marks("share.md", f"soft: {name}"), re.DOTALL)
-    assert code is not None
-    exec(code[1], given)
-    return given
-
-
 @slow
 def test_the_recipes_train_on_them(image_set: ImageSet, tmp_path: Path) -> None:
-    file, root = tmp_path / "soft.parquet", str(image_set.root)
+    file, root = tmp_path / "soft.parquet", image_set.root
     image_set.labels.soft().table.to_parquet(file)
-    taught = recipe("torch")
-    pictures = taught["SoftPictures"](root, file, lambda picture: np.asarray(picture, np.float32)[:8, :8])
+    pictures = SoftPictures(root, file, lambda picture: np.asarray(picture, np.float32)[:8, :8])
+    assert pictures.classes == ["cat", "dog", "fox"]
     assert len(pictures) == 24
     assert pictures[0][1].tolist() == [0.5, 0.5, 0]
-    torch = taught["torch"]
-    assert float(taught["loss_of"](torch.zeros(1, 3), pictures[0][1][None])) == pytest.approx(np.log(3), abs=1e-6)
-    trained = recipe("timm", **taught, root=root, file=file, classes=3)
-    assert np.isfinite(float(trained["loss"].detach()))
-    pytest.importorskip("lightning")
-    recipe("lightning", **trained)
+    alike = torch.nn.CrossEntropyLoss()(torch.zeros(1, 3), pictures[0][1][None])
+    assert float(alike) == pytest.approx(np.log(3), abs=1e-6)
+
+    torch.manual_seed(0)
+    at_first = timm.create_model("test_efficientnet", pretrained=False, num_classes=3)
+    torch.manual_seed(0)
+    model = train_with_timm("test_efficientnet", root, file)
+    assert all(torch.isfinite(value).all() for value in model.parameters())
+    assert any(not torch.equal(*pair) for pair in zip(at_first.parameters(), model.parameters(), strict=True))
+
+    lightning = pytest.importorskip("lightning.pytorch")
+    pictures.transform = lambda picture: torch.as_tensor(np.asarray(picture.resize((32, 32)), np.float32)).permute(
+        2, 0, 1
+    )
+    before = [value.detach().clone() for value in model.parameters()]
+    with warnings.catch_warnings(action="ignore"):  # of Lightning about torch
+        trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
+        trainer.fit(lightning_module(model), torch.utils.data.DataLoader(pictures, batch_size=8))
+    assert any(not torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
