@@ -15,10 +15,7 @@ from tests.given import by_turns, given_set
 from url_viz.capabilities import places
 from url_viz.cli.doors import parse_words
 from url_viz.cli.help import find_words
-from url_viz.core import SetSubject
 from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, FINETUNED, FINETUNED_ON, STUDIED
-from url_viz.labels.set_columns import SetColumns
-from url_viz.review.set_reviews import SetReviews
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -36,8 +33,6 @@ IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
 FROM_FILE = re.compile(r"((?:`[\w.]+`(?:, | and )?)+) (?:in|of) `([\w/]+/\w+\.(?:py|js))`")
 """Names, and the file that they are in."""
-SUBJECT = re.compile(r"^- `(\w+)`[^:]*: ((?:`\w+`(?:,\s+)?)+)", re.MULTILINE)
-"""An attribute of the handle, and the names that it has."""
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools|experiments)\b.*)$", re.MULTILINE)
 
@@ -142,19 +137,12 @@ def is_there(name: str) -> bool:
     return not left or (place.exists() and all(re.search(rf"\b{part}\b", place.read_text()) for part in left))
 
 
-@pytest.mark.slow
-def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -> None:
-    text = ARCHITECTURE.read_text().partition("## The handle, by subject")[2].partition("\n## ")[0]
-    named = {subject: NAME.findall(names) for subject, names in SUBJECT.findall(text)}
-    image_set = given_set(tmp_path, by_turns(2))
-    missing = [
-        f"{on}.{name}" for on, names in named.items() for name in names if name not in dir(getattr(image_set, on))
-    ]
-    assert not missing
-    subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, SetColumns))}
-    assert subjects <= named.keys()
-    of_handle = NAME.findall(text.partition(" offers:")[2].partition("and an object")[0])
-    assert {*of_handle, *named} == {name for name in object.__dir__(image_set) if not name.startswith("_")}
+def test_the_api_reference_has_every_subject_of_an_image_set(tmp_path: Path) -> None:
+    listed = re.findall(r"^::: (url_viz[\w.]*)$", (SITE / "api.md").read_text(), re.MULTILINE)
+    assert all(is_there(name) for name in listed)
+    subjects = {type(value) for on, value in vars(given_set(tmp_path, by_turns(2))).items() if not on.startswith("_")}
+    ours = {f"{one.__module__}.{one.__name__}" for one in subjects if one.__module__.startswith("url_viz.")}
+    assert {name for name in ours if ".Set" in name} - {"url_viz.core.SetCore"} <= set(listed)
 
 
 def test_what_is_said_before_a_head_is_adapted_is_what_was_measured() -> None:

@@ -21,14 +21,29 @@ from experiments.sharpness import (
     table_of,
 )
 from experiments.spoiling import SPOILINGS
-from tests.documented import between_marks
+from tests.documented import words_of
 from tests.imaging.pictures import noise
 from url_viz.findings.reasons import find_reasons
 
 
-def test_the_docs_have_the_table_of_the_kept_figures() -> None:
+def test_the_docs_say_what_the_kept_figures_say() -> None:
     found = json.loads(FIGURES.read_text())
-    assert between_marks("look.md", "experiments.sharpness, reasons") == sharpness.table_of_reasons(found)
+    rows = [row.strip("|").split("|") for row in sharpness.table_of_reasons(found).splitlines()[2:]]
+    pictures, called = (
+        {name.strip(): count(*(int(cell.replace(",", "")) for cell in cells)) for name, *cells in rows}
+        for count in (lambda pictures, *_: pictures, lambda _, *by_reason: sum(by_reason))
+    )
+    judged, others = ([name for name in called if name.startswith("grocery") == ours] for ours in (True, False))
+    plain = ("grocery: motion", "grocery: focus")
+    right, sharp, everything = (sum(called[name] for name in names) for names in (plain, ("grocery: sharp",), judged))
+    words = words_of("look.md")
+    assert f"judged {sum(pictures[name] for name in judged)} photographs of Grocery" in words
+    assert (
+        f"Of {everything} pictures called *motion blur* or *blurred* {right} are plainly blurred and {sharp}" in words
+    )
+    assert f"{right} of {sum(pictures[name] for name in plain)} plainly blurred ones are found." in words
+    elsewhere = (sum(of[name] for name in others) for of in (pictures, called))
+    assert "Of {:,} others {} are called so".format(*elsewhere) in words
     assert "**in each direction, of edges that rise along it**" in sharpness.table_of_measures(found)
 
 
