@@ -29,6 +29,8 @@ PLUGIN = "plugin"
 """`tests/test_plugins.py` installs it."""
 RECIPES = "callbacks.py"
 """`tests/test_callbacks.py` runs it."""
+SOFT = "soft_labels.py"
+"""`tests/labels/test_soft.py` runs it."""
 ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
 """A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
 SHOWN = {"text/html": "_repr_html_", "image/png": "_repr_png_"}
@@ -44,10 +46,10 @@ def content(notebook: Path) -> dict[str, Any]:
 
 def test_the_readme_describes_every_example_and_each_is_run_here() -> None:
     there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith((".", "__"))}
-    known = {"README.md", REVIEW.name, TRAIN.name, RECIPES, GATE, PLUGIN}
+    known = {"README.md", REVIEW.name, TRAIN.name, RECIPES, SOFT, GATE, PLUGIN}
     assert there == known, "another example needs a test that runs it"
     described = re.findall(r"^## \[(\S+)\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert described == [REVIEW.name, TRAIN.name, RECIPES, GATE, PLUGIN]
+    assert described == [REVIEW.name, TRAIN.name, RECIPES, SOFT, GATE, PLUGIN]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

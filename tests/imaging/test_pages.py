@@ -81,6 +81,20 @@ def test_directories_that_form_a_ring_and_endless_ones_are_one_failure(tmp_path:
             read()
 
 
+@pytest.mark.parametrize("place", [8, 2**31, 2**50, 2**63, 2**64 - 1])
+def test_directories_beyond_the_file_are_no_pages(tmp_path: Path, place: int) -> None:
+    """2**63 was found by a random change of a BigTIFF: no Python file takes it as a place."""
+    data = b"II+\0\x08\0\0\0" + place.to_bytes(8, "little")
+    assert paged(BytesIO(data)) is None
+    with pytest.raises(ImageError):
+        decode(data)
+    file = tmp_path / "far.tif"
+    file.write_bytes(data)
+    with file.open("rb") as opened:
+        assert paged(opened) is None
+    assert [file.path for file in Folder(tmp_path).list().files] == [b"far.tif"]
+
+
 def test_a_page_takes_no_more_calls_in_a_stack_of_many() -> None:
     def calls(pages: int) -> int:
         """Calls of Python functions for the last page, once another one was read."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from url_viz.columns.filters import passes_all
@@ -62,6 +62,7 @@ def test_accuracy_by_a_text_column_the_surely_worst_first() -> None:
     assert kept == table["pictures"].tolist() == [8, 1, 3]
 
 
+@example(seed=209, steps=100_000)
 @given(seed=st.integers(0, 10_000), steps=st.sampled_from([3, 40, 100_000]))
 def test_tenths_are_parts_of_the_numbers_and_their_filters_are_exact(seed: int, steps: int) -> None:
     draw = np.random.default_rng(seed)
@@ -77,7 +78,7 @@ def test_tenths_are_parts_of_the_numbers_and_their_filters_are_exact(seed: int, 
     for row, rule in zip(table.itertuples(), filters, strict=True):
         keep = passes_all(shown, (rule,))
         assert (keep.sum(), (~right[keep]).sum()) == (row.pictures, row.wrong)
-    if steps == 100_000:
+    if pd.Series(values[rows]).dropna().is_unique:  # equal numbers are never parted
         assert table["pictures"].max() - table["pictures"].min() <= 2
     nothing, none = accuracy_by(found, pd.Series(np.full(300, np.nan), name="width"))
     assert nothing.empty

@@ -131,7 +131,10 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     at = searching(image_set, query)
     text = words(at)
     assert f"{COUNT - 1} most similar" in text
-    assert "Easily mistaken: lowest" in text
+    values = image_set.table().set_index("id")["confusability"]
+    others = values.drop(query)  # two pictures may be the clearest: which are depends on the processor
+    above = (others > values[query]).mean() + (others == values[query]).mean() / 2
+    assert f"Easily mistaken: {'lowest' if above == 1 else f'below {100 * above:.0f} % of the others'}" in text
     assert "left out:" not in text
     assert at.query_params["search"] == str(query)
     gated(at, 50)

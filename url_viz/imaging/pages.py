@@ -21,6 +21,8 @@ APART = ("patient", FILE)
 """The columns that pictures of a new set are kept apart by: the first one that tells them apart."""
 _REDUCED = 1
 _SUBFILE, _BITS, _BANDS = 254, 258, 277
+_BEYOND = 1 << 40
+"""Past the end of every file that is read, and a place that every file system knows."""
 _COPIED_TAGS = (274, 281, 341)
 """What a page states about its orientation and its values."""
 _TIFF = {b"II*\0": ("<", 4, 2, 12), b"MM\0*": (">", 4, 2, 12), b"II+\0": ("<", 8, 8, 20), b"MM\0+": (">", 8, 8, 20)}
@@ -106,9 +108,12 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
     order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
     formats = {2: "H", 4: "I", 8: "Q"}
 
+    def read(offset: int, size: int) -> bytes:
+        file.seek(min(offset, _BEYOND))
+        return file.read(size)
+
     def number(offset: int, size: int) -> int:
-        file.seek(offset)
-        data = file.read(size)
+        data = read(offset, size)
         return int(struct.unpack(order + formats[size], data)[0]) if len(data) == size else 0
 
     offset, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), list[int](), (1, 1)
@@ -117,8 +122,7 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
             raise ImageError("is damaged: the directories of its pages form a ring")
         seen.add(offset)
         tags = min(number(offset, count_bytes), 1 << 12)
-        file.seek(offset + count_bytes)
-        directory = _directory(file.read(tags * tag_bytes), order, tag_bytes)
+        directory = _directory(read(offset + count_bytes, tags * tag_bytes), order, tag_bytes)
         if len(seen) == 1:
             count, bits, place = directory.get(_BITS, (1, 1, 0))
             bits = bits if 2 * count <= offset_bytes else number(place, 2)
