@@ -1,5 +1,6 @@
 """How far people agree on labels: by hand, in a set, as a queue, in the report, and by command."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -137,6 +138,20 @@ def test_the_report_has_a_section_of_each_pair_that_overlaps(
     for title in ("Clearly cat", "Clearly dog", "Rightly both", "People differ"):
         assert f"<h3>{title}</h3>" in section
     assert "anna and ben agree on 2 of 4" in section
+    paths = {title: re.findall(r"\w+/\d{4}\.jpg", part) for title, _, part in parts_of(section)}
+    assert paths["Clearly cat"], "and in the other parts"
+    table = image_set.table().set_index("path")
+    for name in ("cat", "dog"):
+        clear = table.loc[paths[f"Clearly {name}"], ["label", "first_class"]]
+        assert (clear == name).all(axis=None)
+    between = table.loc[paths["Labelled one, like the other"], ["label", "first_class"]]
+    assert len(between)
+    assert (between["label"] != between["first_class"]).all()
+
+
+def parts_of(section: str) -> list[tuple[str, str, str]]:
+    """Each heading of a section of the report, and what follows it."""
+    return [part.partition("</h3>") for part in section.split("<h3>")[1:]]
 
 
 @slow
