@@ -1,6 +1,7 @@
 """What a review was worth: by hand, against naive loops; careless answers are not praised, true corrections are."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from url_viz.evidence.worth import (
     LOSS,
     METRICS,
     RANDOM,
+    RIGHT,
     Worth,
     points,
     reviewed_labels,
@@ -178,6 +180,11 @@ def test_wrong_labels_truly_corrected_are_worth_more_than_suggestions_accepted_u
     before, after = (percent(value_of(found, arm), digits=1) for arm in (GIVEN, DECIDED))
     lead = points(found.figure(DECIDED, over=GIVEN))
     assert found.words.startswith(f"{before} → {after} right, {lead}. So the decisions ")
+    figures = found.figures.copy()
+    figures.loc[(figures[["arm", "over", "metric"]] == [DECIDED, GIVEN, RIGHT]).all(axis=1), "low"] = -0.01
+    unsure = replace(found, figures=figures)
+    assert unsure.verdict == "more"
+    assert "So by log loss, though not measurably by accuracy, the decisions are worth more than" in unsure.words
     dropped = measured(rows, given, given, given != true)
     assert is_better(dropped)
     assert "80 were dropped." in dropped.words

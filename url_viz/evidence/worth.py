@@ -174,7 +174,8 @@ class Worth:
         if lead_loss.sign >= 0:
             sentence = f"Accepting every likely suggestion unseen gives {accepted}, which is not measurably less."
             return "as accepted", sentence
-        sentence = "So the decisions are worth more than accepting every likely suggestion unseen, which gives"
+        only = "" if self.figure(DECIDED, over=GIVEN).sign > 0 else " by log loss, though not measurably by accuracy,"
+        sentence = f"So{only} the decisions are worth more than accepting every likely suggestion unseen, which gives"
         return "more", f"{sentence} {accepted}: {points(lead)}, log loss {lead_loss.text(signed=True)}."
 
     @cached_property
