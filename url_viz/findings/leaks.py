@@ -366,7 +366,8 @@ def _leaks_bound(leaks: pd.DataFrame | None, table: pd.DataFrame, undropped: pd.
         rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, table)])
         kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
         twin, total = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"]), len(undropped)
-    return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), total
+    both = rows["split"].astype(str) + pd.Series(twin, rows.index, dtype=str) + " in " + rows["twin_split"].astype(str)
+    return rows.assign(detail="in " + both), total
 
 
 IN_TWO_SPLITS = Check(
