@@ -113,7 +113,8 @@ def _doubtful_bound(
     if doubtful is None:
         return None
     rows = doubtful.pictures[doubtful.is_doubtful]
-    detail = rows["label"].astype(str) + " or " + rows["suggested"].astype(str) + "? Labelled " + rows["label"]
+    pairs = zip(rows["label"], rows["suggested"], strict=True)
+    detail = [f"{label} or {suggested}? Labelled {label}" for label, suggested in pairs]
     chance = np.where(doubtful.is_conflict, 1, doubtful.forecast.expected)[doubtful.is_doubtful]  # one of two is wrong
     return rows.assign(detail=detail, wrong=chance), int(undropped["label"].notna().sum())
 

@@ -366,8 +366,8 @@ def _leaks_bound(leaks: pd.DataFrame | None, table: pd.DataFrame, undropped: pd.
         rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, table)])
         kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
         twin, total = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"]), len(undropped)
-    both = rows["split"].astype(str) + pd.Series(twin, rows.index, dtype=str) + " in " + rows["twin_split"].astype(str)
-    return rows.assign(detail="in " + both), total
+    parts = zip(rows["split"], twin, rows["twin_split"], strict=True)
+    return rows.assign(detail=[f"in {split}{words} in {other}" for split, words, other in parts]), total
 
 
 IN_TWO_SPLITS = Check(
