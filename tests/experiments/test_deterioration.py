@@ -39,8 +39,9 @@ def test_a_picture_that_is_left_as_it_is_stands_where_it_stood(
     assert len(sample.files) == len(set(sample.files)) == 12
     crops = [picture_of(file.read_bytes(), model.space.preprocessing, content=0).crop for file in sample.files]
     found, among = values_of(np.stack(crops), sample, model), sample.reference.table.iloc[sample.row]
+    two_ranks = 2 / 60 + 0.001  # in bf16 another batch gives other last digits
     for name in MEASURES:
-        assert found[name] == pytest.approx(among[name].to_numpy(float), rel=0.03, abs=0.03), name
+        assert found[name] == pytest.approx(among[name].to_numpy(float), rel=0.03, abs=two_ranks), name
         assert wins(found[name], found[name]) == 0.5
 
 
