@@ -72,7 +72,14 @@ def test_a_command_reads_back_what_its_job_says(kind: JobKind[Any], config: Any)
         assert tyro.cli(type(config), args=words, config=FLAT) == config
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{":do": "fly"}', '{":do": "labels worth", "seeds": "many"}', "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{":do": "fly"}', '{":do": "labels worth", "seeds": "many"}', "[1]"),
+        *('{":do": "rank"}', '{":do": "export table", "folder": "photos"}', "[" * 100_000),
+    ],
+    ids=lambda text: text[:20],
+)
 def test_what_is_no_call_is_refused(text: str) -> None:
     with pytest.raises(JobError, match="no call of a capability"):
         read_call(text)

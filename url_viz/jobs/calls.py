@@ -97,8 +97,10 @@ def read_call(text: str) -> Call:
         what, out = places()[tuple(said.pop(_DO).split())].load(), said.pop(_OUT, None)
         known = {each.name: each for each in parameters(what)}
         given = {name: addressed(_typed(known[name].plain_hint, value)) for name, value in said.items()}
+        if left_out := [name for name, each in known.items() if each.is_required and name not in given]:
+            raise ValueError(f"without {', '.join(left_out)}")
         return Call(what, given, None if out is None else Path(out))
-    except (ValueError, LookupError, AttributeError, TypeError, ValidationError) as error:
+    except (ValueError, LookupError, AttributeError, TypeError, ValidationError, RecursionError) as error:
         raise JobError(f"This is no call of a capability ({error}): {text[:200]!r}.") from error
 
 
