@@ -339,6 +339,34 @@ class TestAnswers:
         missing = self.post(client, f"{url}&desk={here.name}", self.RECORD | {"id": "5", "once": "w"}).json()["refused"]
         assert missing == [{"sequence": 3, "message": missing[0]["message"]}]
 
+    def test_an_answer_on_what_is_not_asked_costs_no_other_answer(
+        self, image_set: ImageSet, client: TestClient
+    ) -> None:
+        """Of a review of copies, in a set that has none: a late answer after its group was dissolved is one."""
+        ids = image_set.core.ids.tolist()
+        before = len(image_set.decisions.history())
+        for spec in (ReviewSpec("copies"), ReviewSpec("confusability")):
+            url = answers_url(image_set, spec)
+            for number in (5, 1 << 62, 1 << 63, 10**30, -(10**30)):
+                strange = {"sequence": 1, "once": f"{spec.by} {number}", "id": str(number), "keep": [str(number)]}
+                for late in (False, True):
+                    answer = self.post(client, url, strange | {"late": late, "once": f"{strange['once']} {late}"})
+                    assert answer.status_code == 200
+        assert len(image_set.decisions.history()) == before
+        lone = {"sequence": 1, "once": "lone", "id": str(ids[0]), "keep": [str(ids[0])], "late": True}
+        refused = self.post(client, answers_url(image_set, ReviewSpec("copies")), lone).json()["refused"]
+        assert [one["message"] for one in refused] == [
+            "A picture is no longer asked about in this review: its answer was left out."
+        ]
+        url = answers_url(image_set, ReviewSpec("confusability"))
+        sent = [
+            {"sequence": 1, "once": "s", "id": "5", "decision": "drop"},
+            self.RECORD | {"id": str(ids[0]), "once": "t"},
+        ]
+        assert [one["sequence"] for one in self.post(client, url, *sent).json()["refused"]] == [1]
+        assert len(image_set.decisions.history()) == before + 1, "the other one is stored"
+        image_set.decisions.undo()
+
     def test_of_what_is_gone_nothing_is_kept(self, client: TestClient) -> None:
         for place in ("0" * 16 + "?review=entropy&desk=x", "uploads.k.entropy?desk=x"):
             assert self.post(client, f"/url-viz/answers/{place}", self.RECORD | {"id": "1"}).status_code == 410

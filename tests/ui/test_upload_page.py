@@ -354,4 +354,6 @@ class TestReview:
         here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), position=0)
         answers = [DeskAnswer(1, 0, CardAnswer(label="\n")), DeskAnswer(2, 99, CardAnswer("keep"))]
         refused = take_answers(here, answers, who=None)["refused"]
-        assert (said.answers, [one["sequence"] for one in refused]) == ({}, [1])
+        assert (said.answers, [one["sequence"] for one in refused]) == ({}, [1, 2]), (
+            "and nothing is left out in silence"
+        )

@@ -124,6 +124,10 @@ class Queue(ABC):
     def classes(self) -> list[str]:
         """The classes, or names, that can be typed: those of the set first, then new ones."""
 
+    def asks(self, image_id: int) -> bool:
+        """Whether a picture can be asked about, or answered late; by default those of the queue."""
+        return image_id in self.ids.tolist()
+
     @abstractmethod
     def card(self, image_id: int) -> Card:
         """The card of a picture. Raises ImageSetError if it is not in the set."""

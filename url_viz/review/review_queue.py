@@ -217,6 +217,9 @@ class Review(Queue):
     def _queue(self) -> Ids:
         return make_queue(self.table, self.spec, self._listed)
 
+    def asks(self, image_id: int) -> bool:
+        return bool(self._can_ask(np.array([image_id], np.int64))[0])
+
     def _can_ask(self, ids: Ids) -> Bools:
         """Which pictures of a queue that was made before can still be asked about."""
         return np.isin(ids, self._ids)

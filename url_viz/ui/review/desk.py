@@ -236,7 +236,8 @@ def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: s
     refused, stepped = [], None
     with _taking:
         new = [answer for answer in answers if _taken.get(answer.once) is None]
-        overtaken = _overtaken(here.review, [answer for answer in new if answer.late])
+        asked = [answer for answer in new if answer.id is None or here.review.asks(answer.id)]
+        overtaken = _overtaken(here.review, [answer for answer in asked if answer.late])
         for answer in answers:
             outcome = _taken.get(answer.once)
             if outcome is None:
@@ -260,6 +261,8 @@ def _overtaken(review: Queue, late: Sequence[DeskAnswer]) -> set[int]:
 
 
 def _carried_out(here: OpenReview[Any], answer: DeskAnswer, who: str | None, *, is_overtaken: bool) -> dict[str, Any]:
+    if answer.id is not None and not here.review.asks(answer.id):
+        return {"refused": "A picture is no longer asked about in this review: its answer was left out."}
     if is_overtaken:
         return {"refused": "A picture was answered elsewhere while the server could not be reached: that answer stays."}
     if answer.late and answer.command in ("undo", "redo"):
@@ -284,7 +287,8 @@ def parse_answer(record: Record) -> DeskAnswer | None:
     """An answer from the browser; None if this is not one."""
     try:
         answer = read_plain(DeskAnswer, {**record, "said": record})
-    except ValueError:
+        np.array([answer.id or 0, *(answer.said.keep or ())], np.int64)
+    except (ValueError, OverflowError):  # of numbers that are no ids
         return None
     return answer if answer.said.verdict in (None, *VERDICTS) else None
 
