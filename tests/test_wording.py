@@ -17,6 +17,7 @@ from url_viz.base.wording import (
     for_folder,
     for_objects,
     listed,
+    one_line,
     percent,
     shortened,
     standing,
@@ -182,3 +183,8 @@ def test_advice_names_the_folder_so_that_a_shell_reads_it() -> None:
     assert for_folder(advice, "FOLDER") == advice
     assert for_folder("'/data/FOLDER/a.lance' is damaged", "/b") == "'/data/FOLDER/a.lance' is damaged"
     assert "\x1b" not in for_folder(advice, "a\x1b[31m")
+
+
+def test_a_name_on_one_line_holds_nothing_that_no_xml_takes() -> None:
+    assert one_line("a\ufffe\uffffb\n") == r"a\ufffe\uffffb\n"
+    assert one_line("é\u200d👍 x") == "é\u200d👍 x"

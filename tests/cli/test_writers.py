@@ -35,7 +35,7 @@ from url_viz.export.report import write_report
 from url_viz.export.result_files import write_evaluation
 from url_viz.export.selection import export_map, export_table
 from url_viz.image_set import ImageSet
-from url_viz.imaging.outputs import require_outside
+from url_viz.imaging.outputs import refuse_source, require_outside
 from url_viz.store.bundle import pack
 
 pytestmark = pytest.mark.slow
@@ -226,6 +226,26 @@ def test_a_workspace_among_the_pictures_is_ours(tmp_path: Path) -> None:
     assert require_outside(home / "a.csv", tmp_path / "photos", home=home)
     with pytest.raises(UsageError, match="which is only read"):
         require_outside(home / "a.csv", tmp_path / "photos")
+
+
+def test_a_workspace_about_the_pictures_lets_nothing_be_written_over(tmp_path: Path) -> None:
+    """Neither the list that is read, nor a folder, nor its own records; its exports are, where it is the folder."""
+    (tmp_path / "photos").mkdir()
+    listed = tmp_path / "list.csv"
+    listed.write_text("path\n")
+    for source, out in (
+        (listed, listed),
+        (tmp_path / "photos", tmp_path / "photos" / "new.csv"),
+        (tmp_path, tmp_path / "photos" / "new.csv"),
+        (tmp_path / "exports" / "read", tmp_path / "exports" / "read" / "new.csv"),
+    ):
+        with pytest.raises(UsageError, match=r"is what is read|which is only read"):
+            refuse_source(out, source, home=tmp_path)
+    for own in ("sets/0123456789abcdef/set.json", "workspace.json", "allowed.json"):
+        with pytest.raises(UsageError, match="for its own records"):
+            refuse_source(tmp_path / own, tmp_path / "photos", home=tmp_path)
+    for place in ("exports/new", "heads/new", "jobs/0/result.json"):
+        refuse_source(tmp_path / place, tmp_path, tmp_path / "photos", home=tmp_path)
 
 
 def test_training_writes_nothing_among_the_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

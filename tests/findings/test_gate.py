@@ -43,6 +43,8 @@ from url_viz.runs.model_accuracy import CLEAR
         ("[small-classes]\nmost = -2", "small-classes.most is -2. Give"),
         ("", "p.toml has no rule. Write a line such as leaks = 0"),
         ("leaks 0", "A rule is a line such as leaks = 0"),
+        (f"leaks = {'[' * 5_000}{']' * 5_000}", "A rule is a line such as leaks = 0"),
+        (f'unreadable = "{"9" * 5_000}%"', 'Give a whole number from 0 on, or a share from "0%" to "100%"'),
     ],
 )
 def test_what_is_no_policy_is_refused(tmp_path: Path, line: str, wrong: str) -> None:

@@ -99,6 +99,9 @@ def test_what_leaves(image_set: ImageSet, tmp_path: Path, capsys: pytest.Capture
     table = pd.read_parquet(tmp_path / "soft.parquet")
     assert table.columns.tolist() == ["id", "path", "label", "cat", "dog", "fox"]
     assert table.iloc[0, 1:].tolist() == [first, "cat", 0.5, 0.5, 0]
+    ran("labels", "soft", folder, "--out", str(tmp_path / "soft.json"))
+    rows = json.loads((tmp_path / "soft.json").read_text())["rows"]
+    assert [(row["path"], row["dog"]) for row in rows] == list(zip(table["path"], table["dog"], strict=True))
     ran("labels", "soft", folder, "--out", str(tmp_path / "soft.csv"))
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "soft.csv"), table, check_dtype=False)
 

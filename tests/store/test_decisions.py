@@ -130,6 +130,12 @@ class TestActions:
         assert decisions.now().tags.tolist() == ["{blur}", "", "", "", ""]
         assert shown(decisions) == [None] * 5
 
+    @pytest.mark.parametrize("who", ["", "  ", "eve\nben agrees", "\udcff", "\ufffe", "x" * 255])
+    def test_what_cannot_be_the_name_of_a_person_is_refused(self, decisions: Decisions, who: str) -> None:
+        with pytest.raises(DecisionError, match="cannot be a person's name"):
+            decisions.by(who)
+        assert decisions.by("Anna Müller-Ng <anna@example.org>") is not decisions
+
     def test_what_cannot_be_a_tag_unknown_words_and_pictures_are_told(self, decisions: Decisions) -> None:
         for tag in ("", "  ", "a,b", "a;b", "a\nb", "x" * 61, "\x00"):
             with pytest.raises(DecisionError, match="cannot be a tag"):

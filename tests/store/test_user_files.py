@@ -287,6 +287,8 @@ class TestJson:
         [
             ("{", "cannot be read as JSON"),
             ("[" * 100_000, "cannot be read as JSON"),
+            ('[{"path": "a.jpg", "risk": "\\ud800x"}]', "cannot be read as JSON"),
+            ('[{"path": "a.jpg", "\\ud800": 1}]', "cannot be read as JSON"),
             ("[1, 2]", "neither a list of records"),
             ("{}", "neither a list of records"),
             ('{"a.jpg": 1}', "neither a list of records"),

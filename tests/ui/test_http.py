@@ -383,6 +383,8 @@ class TestAnswers:
             assert self.post(client, url, record, **headers).status_code == 403
         assert self.post(client, url, record, Host="evil.example").status_code == 400
         assert self.post(client, url, record | {"tag": "x" * (1 << 20)}).status_code == 413
+        pieces = {"Content-Type": "application/json", "Content-Length": "10", "Transfer-Encoding": "chunked"}
+        assert self.post(client, url, record, **pieces).status_code == 413
         assert client.get(url).status_code == 405
         headers = {"Content-Type": "application/json"}
         for body in ("", "[]", "{}", '{"answers": 3}', "[" * 100_000):

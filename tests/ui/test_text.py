@@ -34,6 +34,12 @@ def test_what_becomes_a_link_by_itself_is_parted() -> None:
     assert escape(":material/home:") == f":{joiner}material/home:"
     assert escape("https:&#47;&#47;x") == rf"https:{joiner}\&\#47;\&\#47;x"
     assert escape("at 14:42: no disk") == "at 14:42: no disk"
+    for emoji in ("100", "1234", "8ball", "1st_place_medal", "2nd_place_medal", "3rd_place_medal"):
+        assert f":{joiner}{emoji[0]}" in escape(f"a :{emoji}: b")
+    for arrow in ("->", "<-", "<->", "--", ">=", "<=", "~="):
+        bare = escape(f"a {arrow} b").replace("\\", "")
+        assert bare == f"a {arrow[0]}{joiner}{arrow[1:]} b", "Streamlit draws signs that stand alone"
+        assert joiner not in escape(f"a{arrow}b.jpg")
 
 
 @given(st.text())

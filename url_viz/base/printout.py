@@ -46,15 +46,16 @@ class Printout:
     file: Table | None = None
     status: int = 0
 
-    def as_json(self) -> str:
-        """All of it as JSON; nan and infinity are null."""
+    def as_json(self, *, whole: bool = False) -> str:
+        """What is shown as JSON, or, as a file takes it, the `whole` of its table; nan and infinity are null."""
         if is_dataclass(self.figures):
             return sealed_text(self.figures)
         if self.figures is not None:
             return json.dumps(_plain(self.figures), default=str, indent=1)
-        tables = [json.loads(table.rows.to_json(orient="records")) for table in self.tables]
+        tables = [self.file] if whole and self.file is not None else self.tables
+        rows = [json.loads(table.rows.to_json(orient="records")) for table in tables]
         named = {"words": [*self.words, *self.closing]}
-        return json.dumps(named if not tables else {**named, **_named(self.tables, tables)}, indent=1)
+        return json.dumps(named if not rows else {**named, **_named(tables, rows)}, indent=1)
 
 
 @dataclass(frozen=True)

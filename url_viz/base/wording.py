@@ -166,8 +166,8 @@ def for_folder(advice: str, folder: object) -> str:
     return re.sub(r"(?<= )FOLDER\b", lambda _: quoted, advice)  # of a command, and not within a path
 
 
-NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line breaks, marks that turn the direction of text, and halves of characters."""
+NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""Control characters, line breaks, marks that turn the direction of text, halves of characters, and what is none."""
 
 
 def one_line(text: str) -> str:
@@ -182,8 +182,11 @@ _SPACE = re.compile(r"\s+")
 _SIGN = re.compile(r"[\\`*_\[\]#~$<>!&|]")
 _BLOCK_START = re.compile(r"^(\d*)([-+.=])")
 _WORD_JOINER = "\N{WORD JOINER}"
-_LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
-"""Begins a link, an emoji or an icon even if escaped, unless a word joiner (zero width) follows."""
+_LINK_PART = re.compile(
+    r"(:)(?=[^\s\d]|(?:\d\w*[a-z_]\w*|100|1234):)|(www)(?=\.)|(@)(?=\S)|(?<!\S)([<>~-])(?=(?:->|[-=>])(?!\S))",
+    re.IGNORECASE,
+)
+"""Begins a link, an emoji, an icon or an arrow even if escaped, unless a word joiner (zero width) follows."""
 
 
 def escaped(text: str) -> str:

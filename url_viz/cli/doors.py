@@ -139,7 +139,7 @@ def show(printout: Printout, *, top: int | None = None, out: Path | None = None,
 
 def _written(printout: Printout, out: Path) -> str:
     if out.suffix.lower() == ".json":
-        return f"All of it is in {write_bytes(printout.as_json().encode(), out)}."
+        return f"All of it is in {write_bytes(printout.as_json(whole=True).encode(), out)}."
     table = printout.file or next(iter(printout.tables), None)
     if table is None:
         raise UsageError(f"There is no table to write to {str(out)!r}. Give a .json file.")

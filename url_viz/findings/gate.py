@@ -25,7 +25,7 @@ from url_viz.store.tables.tables import positions_of
 NOT_OF_OBJECTS = "It is a rule on objects, and these are whole pictures. Leave it out."
 EVERY_CLASS = "*"
 """Stands for all classes that are not named."""
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_policy(path: Path) -> Policy:
     """The policy in a TOML file; UsageError if it cannot be read, and as `policy_of` raises it."""
     try:
         values = tomllib.loads(path.expanduser().read_text("utf-8"))
-    except (OSError, ValueError) as error:  # ValueError of TOML, and of UTF-8
+    except (OSError, ValueError, RecursionError) as error:  # ValueError of TOML, and of UTF-8
         raise UsageError(
             f"Cannot read the policy {str(path)!r}: {error}. A rule is a line such as leaks = 0."
         ) from error

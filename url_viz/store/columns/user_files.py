@@ -480,6 +480,7 @@ def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
 def _json(source: IncomingFile, pictures: int) -> Table:
     with readable_as(f"{source.name!r} cannot be read as JSON", "Write it again."):
         records = json.loads(source.data)
+        json.dumps(records, ensure_ascii=False).encode()  # raises for halves of characters, which no table takes
     if isinstance(records, dict) and all(isinstance(record, dict) for record in records.values()):
         records = [{**record, "path": path} for path, record in records.items()]
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):

@@ -38,6 +38,7 @@ Given = TypeVar("Given")
 
 LONGEST_TAG = 60
 LONGEST_LABEL = 1_000
+LONGEST_AUTHOR = 254
 """Longer than the name of any folder, which is a class too."""
 
 Step = Literal["undo", "redo"]
@@ -165,7 +166,14 @@ class Decisions:
         self._who: str | None = None
 
     def by(self, who: str) -> "Decisions":
-        """The same decisions, with another user as the author of actions."""
+        """The same decisions, with another user as the author of actions.
+
+        Raises DecisionError for what cannot be a name of a person.
+        """
+        if not who.strip() or len(who) > LONGEST_AUTHOR or NO_NAME.search(who):
+            raise DecisionError(
+                f"{who[:80]!r} cannot be a person's name. Take 1 to {LONGEST_AUTHOR} characters, without a line break."
+            )
         theirs = copy.copy(self)
         theirs._who = who
         return theirs

@@ -287,10 +287,10 @@ def parse_answer(record: Record) -> DeskAnswer | None:
     """An answer from the browser; None if this is not one."""
     try:
         answer = read_plain(DeskAnswer, {**record, "said": record})
-        np.array([answer.id or 0, *(answer.said.keep or ())], np.int64)
-    except (ValueError, OverflowError):  # of numbers that are no ids
+    except ValueError:
         return None
-    return answer if answer.said.verdict in (None, *VERDICTS) else None
+    are_ids = all(-(1 << 63) <= number < 1 << 63 for number in (answer.id or 0, *(answer.said.keep or ())))
+    return answer if are_ids and answer.said.verdict in (None, *VERDICTS) else None
 
 
 UNSENT = "unsent"
