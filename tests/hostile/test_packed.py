@@ -72,6 +72,14 @@ def refused(here: Path, packed: list[Member] | Path, *, match: str) -> None:
     assert not (here / "other" / "unpacking").exists()
 
 
+def test_changed_decisions_are_refused_with_the_place_where_they_can_be_mended(here: Path) -> None:
+    members = dict(members_of(here / "set.tar"))
+    database = members["decisions.db"]
+    for changed in (database[: len(database) // 2], b"SQLite format 3\0" + bytes(4096), b"x"):
+        packed = [*(members | {"decisions.db": changed}).items()]
+        refused(here, packed, match=r"is damaged \(decisions\.db\)\. Nothing was taken in: where it was packed")
+
+
 class TestJournals:
     """A rollback journal may name a file that SQLite deletes when it opens the database beside it."""
 

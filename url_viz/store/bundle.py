@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from typing_extensions import Doc
 
 from url_viz.base.command_line import Output
-from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.base.errors import DamageError, FolderError, ImageSetError, WorkspaceError
 from url_viz.base.files import replaced
 from url_viz.base.printout import Printout
 from url_viz.base.records import as_json, read_json
@@ -139,8 +139,11 @@ def unpack(
         _check_tables(paths, Path(file))
         _check_paths(store, Path(file))
         log = DecisionLog(paths.decisions)
-        if log.verify():  # their file may be no valid one, or hold more
-            log.note()
+        try:
+            if log.verify():  # their file may be no valid one, or hold more
+                log.note()
+        except DamageError as error:
+            raise _damaged(Path(file), paths.decisions.name) from error
         agreement = check_agreement(store, here)
         _rename_unpacked(paths.folder, here, home, aside=temporary / "replaced")
     return agreement
@@ -289,10 +292,14 @@ def _check_tables(paths: SetPaths, file: Path) -> None:
         try:
             versions.check(table, versions.newest(state) if state else 0, with_data=state is not None)
         except (OSError, ValueError) as error:
-            raise FolderError(
-                f"{str(file)!r} is damaged ({table.name}: {error}). Nothing was taken in: where it was packed, run "
-                "`python -m url_viz sets repair FOLDER` on its folder of pictures, and pack the image set again."
-            ) from error
+            raise _damaged(file, f"{table.name}: {error}") from error
+
+
+def _damaged(file: Path, what: str) -> FolderError:
+    return FolderError(
+        f"{str(file)!r} is damaged ({what}). Nothing was taken in: where it was packed, run "
+        "`python -m url_viz sets repair FOLDER` on its folder of pictures, and pack the image set again."
+    )
 
 
 def _check_paths(store: Store, file: Path) -> None:
