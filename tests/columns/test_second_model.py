@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline.whitened_examples import classes
-from tests.review.test_pair_measures import made, naive
+from tests.review.test_tuned import made, naive
 from url_viz.columns.second_model import Opinion, row_cosines, side_by_side, voters
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of

@@ -1,4 +1,4 @@
-"""A choice of n pictures: quotas by hand and against a naive greedy search, twins once; and what a choice is worth."""
+"""What covers a set first and a choice of n pictures, against a naive greedy search; quotas; what a choice is worth."""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,16 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.base.errors import ImageSetError
-from url_viz.evidence.choice import NEIGHBOURS, choice_in_words, choice_worth, chosen_rows, equal_quota
+from url_viz.evidence.choice import (
+    NEIGHBOURS,
+    choice_in_words,
+    choice_worth,
+    chosen_rows,
+    cover_first,
+    equal_quota,
+)
 from url_viz.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables.tables import Graph
 
 
@@ -43,20 +51,31 @@ def test_a_quota_is_filled_evenly_and_what_a_small_group_lacks_goes_to_the_other
     assert (quota.room.tolist(), quota.takes_more.tolist(), quota.extra) == ([2, 0, 3], [False, False, True], 0)
 
 
-def naive(graph: Graph, group: list[str], count: int, room: dict[str, int], extra: int) -> list[int]:
-    """Every gain worked out anew before each choice; groups that are full are passed over."""
-    size, left = len(graph), dict(room)
-    covers = np.eye(size)
-    for row in range(size):
+def naive(
+    graph: Graph,
+    count: int,
+    *,
+    covered: list[int] | None = None,
+    group: list[str] | None = None,
+    room: dict[str, int] | None = None,
+    extra: int = 0,
+) -> list[int]:
+    """Every gain worked out anew before each choice; groups that are full are passed over, and all twins but one."""
+    size, representative = len(graph), of(graph)
+    group, left, covered = group or [""] * size, dict(room or {"": size}), covered or []
+    covers = np.zeros((size, size))
+    for row in np.flatnonzero(representative == np.arange(size)):
+        covers[row, row] = 1
         for near, similarity in zip(graph.position[row, :NEIGHBOURS], graph.similarity[row, :NEIGHBOURS], strict=True):
-            if group[row] == group[near]:
+            if near >= 0 and group[row] == group[near]:
                 covers[row, near] = covers[near, row] = max(covers[row, near], float(similarity))
-    best, chosen = np.zeros(size), list[int]()
+    best, chosen = covers[:, covered].max(axis=1, initial=0), list[int]()
     while len(chosen) < count:
         can = [
             one
             for one in range(size)
-            if one not in chosen and (left[group[one]] > 0 or (left[group[one]] == 0 < extra))
+            if representative[one] == one and one not in (*chosen, *covered)
+            if left[group[one]] > 0 or (left[group[one]] == 0 < extra)
         ]
         gains = {one: round(np.maximum(covers[:, one] - best, 0).sum(), 9) for one in can}
         chosen.append(max(can, key=lambda one: (gains[one], -one)))
@@ -66,13 +85,56 @@ def naive(graph: Graph, group: list[str], count: int, room: dict[str, int], extr
     return chosen
 
 
+def of(graph: Graph) -> NDArray[np.int64]:
+    return twin_representatives(graph.twins).astype(np.int64)
+
+
+@pytest.mark.parametrize("named", [[], [3, 40, 41]])
+def test_what_covers_first_is_the_greedy_cover(named: list[int]) -> None:
+    graph, _ = graph_of(classes(90, of=7)[0])
+    is_named = np.isin(np.arange(90), named)
+    found = cover_first(graph, representative=of(graph), is_covered=is_named, count=25)
+    assert found.tolist() == naive(graph, 25, covered=named)
+
+
+def test_the_beginning_of_a_cover_is_as_good_whatever_the_count_and_all_come_in_the_end() -> None:
+    graph, _ = graph_of(classes(120)[0])
+    none = np.zeros(120, bool)
+    every = cover_first(graph, representative=of(graph), is_covered=none, count=1000)
+    assert sorted(every.tolist()) == list(range(120))
+    assert cover_first(graph, representative=of(graph), is_covered=none, count=9).tolist() == every[:9].tolist()
+    first = np.isin(np.arange(120), every[:9])
+    assert cover_first(graph, representative=of(graph), is_covered=first, count=5).tolist() == every[9:14].tolist()
+
+
+def test_what_covers_first_finds_more_classes_than_chance() -> None:
+    embeddings, kind = classes(600, of=60, spread=1.2)
+    graph, _ = graph_of(embeddings)
+    found = cover_first(graph, representative=of(graph), is_covered=np.zeros(600, bool), count=60)
+    drawn = [len(set(kind[np.random.default_rng(seed).choice(600, 60, replace=False)])) for seed in range(20)]
+    assert len(set(kind[found])) > max(drawn)
+
+
+def test_of_twins_one_covers_first_and_none_once_another_has_a_name() -> None:
+    graph, _ = graph_of(with_burst(60, 12))
+    burst = {0, *range(60, 71)}
+    every = cover_first(graph, representative=of(graph), is_covered=np.zeros(71, bool), count=71)
+    assert len(every) == 60
+    assert len(burst & set(every.tolist())) == 1
+    named = np.isin(np.arange(71), [65])
+    assert not burst & set(cover_first(graph, representative=of(graph), is_covered=named, count=71).tolist())
+    among = np.isin(np.arange(71), [5, 9, 65])
+    asked = cover_first(graph, representative=of(graph), is_covered=np.zeros(71, bool), count=71, among=among)
+    assert {int(of(graph)[one]) for one in (5, 9, 65)} == set(asked.tolist())
+
+
 def test_within_a_quota_it_is_the_greedy_cover() -> None:
     rows, kind = classes(90, of=4)
     graph, _ = graph_of(rows)
     value = np.array([f"kind {number}" for number in kind], object)
-    room = dict.fromkeys(value.tolist(), 5)
     assert min(pd.Series(value).value_counts()) > 6
-    assert choose(graph, 22, value=value) == naive(graph, value.tolist(), 22, room, 2)
+    expected = naive(graph, 22, group=value.tolist(), room=dict.fromkeys(value.tolist(), 5), extra=2)
+    assert choose(graph, 22, value=value) == expected
 
 
 @given(seed=st.integers(0, 999), count=st.integers(1, 70), pins=st.integers(0, 12), shut=st.integers(0, 20))

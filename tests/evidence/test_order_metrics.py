@@ -304,6 +304,8 @@ class TestInfluences:
         assert mean_by_t([0.9, 1.0]).interval.high == 1
         assert math.isnan(mean_by_t([0.5]).interval.low)
         assert math.isnan(mean_by_t([]).value)
+        signs = [mean_by_t(values, least=-1).sign for values in ([0.1, 0.2, 0.3], [0.19, 0.2, 0.21], [0.1])]
+        assert signs == [0, 1, 0], "an interval on both sides of 0, on one, and none: one set tells nothing"
 
 
 class TestJackknife:

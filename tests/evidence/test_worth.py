@@ -12,7 +12,7 @@ from url_viz.base.errors import ImageSetError
 from url_viz.base.records import read_sealed, sealed_text
 from url_viz.base.wording import percent
 from url_viz.evidence import worth as module
-from url_viz.evidence.order_metrics import Figure, Interval, mean_by_t
+from url_viz.evidence.order_metrics import Figure, Interval
 from url_viz.evidence.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.evidence.worth import (
     ACCEPTED,
@@ -121,17 +121,6 @@ def test_by_hand() -> None:
     ]
     assert "1 was relabelled. Tested on the 20 that no decision changed" in found.words
     assert not found.is_worth_more
-
-
-def test_the_interval_over_seeds_by_hand() -> None:
-    # Mean .2, deviation .1; Student's t of two degrees of freedom at .975 is 4.3027, and 4.3027 · .1 / √3 is .2484.
-    found = mean_by_t([0.1, 0.2, 0.3], least=-1)
-    assert found.value == pytest.approx(0.2)
-    assert (found.interval.low, found.interval.high) == pytest.approx((-0.0484, 0.4484), abs=1e-4)
-    assert found.sign == 0
-    assert mean_by_t([0.19, 0.2, 0.21], least=-1).sign == 1
-    assert mean_by_t([0.1], least=-1).sign == 0, "one seed tells nothing"
-    assert np.isnan(mean_by_t([]).value)
 
 
 @pytest.mark.slow

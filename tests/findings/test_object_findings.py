@@ -1,7 +1,6 @@
 """Findings of objects, by their rules: double boxes, tiny and cut ones, classes that only context tells apart."""
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,6 @@ from url_viz.findings.object_findings import (
 from url_viz.findings.reasons import NAMES, Reasons
 from url_viz.labels.label_issues import LIKELY
 from url_viz.pipeline.overlaps import overlaps
-from url_viz.pipeline.twins import SAME_OBJECT
 
 BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2), min_size=1, max_size=8)
 
@@ -104,19 +102,6 @@ class TestDoubleBoxes:
     def test_a_box_within_another_is_another_object(self, label: list[str]) -> None:
         for within, groups in [((20, 0, 20, 30), 0), ((0, 0, 40, 75), 0), ((0, 0, 40, 78), 1)]:  # IoU .15, .89, .93
             assert len(double_boxes(objects([(0, 0, 40, 84), within], label=label))) == groups
-
-    @given(boxes=BOXES, seed=st.integers(0, 9))
-    def test_groups_are_chains_of_pairs_of_one_picture(self, boxes: list[tuple[float, ...]], seed: int) -> None:
-        rows = np.random.default_rng(seed).integers(0, len(boxes), 12)
-        picture = [f"{number % 2}.jpg" for number in range(12)]
-        table = objects([boxes[row] for row in rows], picture=picture)
-        group = list(range(12))
-        for a, b in combinations(range(12), 2):
-            iou = overlaps(np.array([boxes[rows[a]]]), np.array([boxes[rows[b]]]))[0, 0]
-            if picture[a] == picture[b] and iou >= SAME_OBJECT:
-                group = [group[a] if one == group[b] else one for one in group]
-        naive = {frozenset(np.flatnonzero(np.array(group) == one).tolist()) for one in group if group.count(one) > 1}
-        assert {frozenset(of.tolist()) for of in double_boxes(table)} == naive
 
 
 class TestWrongTogether:

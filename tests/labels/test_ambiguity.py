@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from tests.labels.test_left_out import refitted
+from tests.labels.test_votes import refitted
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.labels import ambiguity
 from url_viz.labels import votes as left_out

@@ -1,20 +1,26 @@
-"""Calibrated shares: by hand, by a naive search, by what must hold, on labels that were drawn by them, and when few."""
+"""Calibrated shares, how reliable shares are and whether classes are known: by hand, by naive loops, and by dice."""
 
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.labels.calibration import (
+    BINS,
     SEEN,
     SHARPNESS_SPREAD,
     USUAL_SHARPNESS,
     Calibration,
+    LabelAgreement,
+    agreement_in,
     calibrate,
+    calibration_error,
     hidden_shares,
     other_shares,
+    reliability,
     rest_shares,
     sharpened,
 )
@@ -239,3 +245,99 @@ def test_to_sharpen_keeps_the_order_and_one_keeps_the_shares() -> None:
     mean = drawn(50)[0]
     assert sharpened(mean, 1.0) == pytest.approx(mean, abs=1e-6)
     assert np.array_equal(sharpened(mean, 2.0).argsort(axis=1), mean.argsort(axis=1))
+
+
+def test_the_calibration_error_by_hand() -> None:
+    """Fifteen pictures are a bin each: |1 − .8| for ten of them, |0 − .8| for five."""
+    is_right = np.arange(15) < 10
+    assert calibration_error(np.full(15, 0.8), is_right) == pytest.approx((10 * 0.2 + 5 * 0.8) / 15)
+    assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, bool)))
+
+
+def test_the_calibration_error_is_what_a_naive_loop_over_bins_gives() -> None:
+    rng = np.random.default_rng(0)
+    share, is_right = rng.random(302), rng.random(302) < 0.5
+    pairs = sorted(zip(share.tolist(), is_right.tolist(), strict=True))
+    total, start = 0.0, 0
+    for number in range(BINS):
+        size = 302 // BINS + (number < 302 % BINS)
+        part = pairs[start : start + size]
+        total += abs(sum(told for told, _ in part) - sum(right for _, right in part))
+        start += size
+    assert calibration_error(share, is_right) == pytest.approx(total / 302)
+
+
+def table_of(count: int, *, bias: float = 0.0) -> pd.DataFrame:
+    """Pictures of five classes whose first class is right as often as its share says, less a bias."""
+    rng = np.random.default_rng(1)
+    share = rng.uniform(0.4, 0.95, count)
+    label = np.array(list("abcde"), object)[rng.integers(0, 5, count)]
+    first = np.where(rng.random(count) < share + bias, label, "z")
+    return pd.DataFrame({"label": label, "first_class": first, "first_share": share, "twin_group": pd.NA})
+
+
+def test_shares_that_are_right_as_often_as_they_say_have_no_error() -> None:
+    found = reliability(table_of(4000))
+    assert found is not None
+    assert found.error.value < 0.04
+    assert abs(found.bias) < 0.02
+    assert found.share == pytest.approx(found.right, abs=0.08)
+
+
+def test_shares_that_are_too_low_are_said_to_be() -> None:
+    found = reliability(table_of(4000, bias=0.1))
+    assert found is not None
+    assert found.bias == pytest.approx(-0.1, abs=0.02)
+    assert found.error.value == pytest.approx(0.1, abs=0.02)
+    assert "too low" in found.words
+
+
+def test_of_few_pictures_no_reliability_is_told() -> None:
+    assert reliability(table_of(99)) is None
+
+
+def agreement_of(
+    label: list[str | None], first_class: list[str | None], twin_group: list[int] | None = None
+) -> LabelAgreement:
+    group = pd.array([None] * len(label) if twin_group is None else twin_group, dtype="Int64")
+    return agreement_in(pd.DataFrame({"label": label, "first_class": first_class, "twin_group": group}))
+
+
+def test_agreement_and_chance_by_hand_twins_once_and_what_is_not_judged_left_out() -> None:
+    found = agreement_of(["a", "a", "a", "b", "b", None], ["a", "a", "b", "b", None, "a"], [1, 1, 2, 3, 4, 5])
+    assert (found.count, found.share) == (3, pytest.approx(2 / 3))
+    assert found.by_chance == pytest.approx(2 / 3 * 1 / 3 + 1 / 3 * 2 / 3)
+    assert agreement_of([], []).count == 0
+    assert not agreement_of([], []).is_known
+    assert not agreement_of([None], ["a"]).is_known
+
+
+@pytest.mark.parametrize(
+    ("share", "by_chance", "count", "is_known"),
+    [
+        (0.5, 0.0, 300, True),
+        (0.49, 0.0, 300, False),
+        (0.75, 0.5, 300, True),
+        (0.74, 0.5, 300, False),
+        (0.95, 0.94, 300, False),  # one class is nearly all
+        (0.75, 0.5, 12, False),  # luck
+        (1.0, 0.5, 6, True),
+    ],
+)
+def test_classes_are_known_from_half_of_the_way_from_chance_to_always(
+    share: float, by_chance: float, count: int, *, is_known: bool
+) -> None:
+    assert LabelAgreement(share, by_chance, count).is_known == is_known
+
+
+@pytest.mark.slow
+def test_labels_by_dice_are_hardly_ever_known() -> None:
+    dice = np.random.default_rng(0)
+    for count, classes in ((12, 2), (40, 2), (300, 10)):
+        lucky = [agreement_of(*dice.integers(0, classes, (2, count)).astype(str).tolist()).is_known for _ in range(200)]
+        assert np.mean(lucky) <= 0.02
+    assert LabelAgreement(0.12, 0.1, 300).words == (
+        "The model agrees with 12 % of the labels: they are wrong as a whole (a shifted column?), or it does not know "
+        "these classes"
+    )
+    assert "(shifted class numbers?)" in LabelAgreement(0.12, 0.1, 300, is_of_objects=True).words

@@ -43,10 +43,8 @@ class TestFound:
         assert label(image_set) == CLASSES
         assert image_set.table()["split"].tolist() == SPLIT
         assert "date" not in image_set.table()
-        assert image_set.labels.levels().words == "2 classes; test and train as split"
-
-    def test_the_levels_are_told(self, image_set: ImageSet) -> None:
         levels = image_set.labels.levels()
+        assert levels.words == "2 classes; test and train as split"
         told = [(one.number, one.kind, one.names) for one in levels.levels]
         assert told == [(1, "splits", ("test", "train")), (2, "names", ("cat", "dog"))]
         assert levels.folder_level == levels.label == 2

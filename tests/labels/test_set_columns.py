@@ -185,10 +185,6 @@ class TestLabels:
         again.labels.use("folders")
         assert image_set.table()["label"].tolist() == ["cat"] * 3 + ["dog"] * 3  # another snapshot sees it too
 
-    def test_a_column_that_is_not_there(self, image_set: ImageSet) -> None:
-        with pytest.raises(ImageSetError, match="no column 'kind' of your own"):
-            image_set.labels.use("kind")
-
     def test_folders_are_the_label_again_when_its_column_goes_or_is_replaced(self, image_set: ImageSet) -> None:
         image_set.columns.add(table_of(kind=list("ababab")))
         image_set.labels.use("kind")

@@ -1,6 +1,7 @@
-"""The review: which pictures in which order, what is asked of each, and a place that is kept."""
+"""The review: which pictures in which order, what is asked of each, a place that is kept; progress and names."""
 
 import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ from url_viz.labels.questions import Choice, ask_any_label, ask_label, between_c
 from url_viz.pictures.named_groups import NamedGroups
 from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import CardAnswer, Stepped
-from url_viz.review.queues import outcomes, outcomes_in_words
+from url_viz.review.naming import can_order, suggestions_in
+from url_viz.review.queues import PARTS, became, outcomes, outcomes_in_words, progress_counts
 from url_viz.review.review import GroupReview, ready_reviews, title_of_review
 from url_viz.review.review_queue import Review, ReviewContext
 from url_viz.store.decisions.answers import Answers
@@ -409,3 +411,44 @@ class TestReview:
         with pytest.raises(ImageSetError, match="no picture with id 5 in this review"):
             review.card(5)
         assert review.progress().done == 0
+
+
+def test_what_became_of_every_picture_counts_once() -> None:
+    both = [*product((None, "keep", "drop", "look-again"), (None, "corrected", "confirmed", "either"))]
+    table = pd.DataFrame(both, columns=["decision", "label_checked"], dtype=object)
+    table = table.assign(label="kiwi", label_given="kiwi")
+    counts = progress_counts(table)
+    assert sum(counts.values()) == len(table)
+    assert tuple(counts) == PARTS
+    wanted = {(None, None): "to go", ("keep", None): "kept", ("keep", "corrected"): "relabelled"}
+    wanted |= {("drop", "corrected"): "dropped", ("look-again", "confirmed"): "put aside"}
+    wanted |= {("drop", "either"): "dropped", ("keep", "either"): "rightly both"}
+    wanted |= {(None, "corrected"): "relabelled", ("keep", "confirmed"): "confirmed"}
+    found = dict(zip(both, became(table), strict=True))
+    assert {case: found[case] for case in wanted} == wanted
+
+
+def test_before_the_first_answer_nothing_is_counted() -> None:
+    assert progress_counts(pd.DataFrame({"decision": [None] * 3, "label_checked": [None] * 3}, dtype=object)) == {}
+    assert progress_counts(pd.DataFrame({"decision": [], "label_checked": []}, dtype=object)) == {}
+
+
+def test_two_names_of_three_pictures_each_can_order() -> None:
+    names = pd.Series(["a", None, "a", "b", "b", "b", "a", None], dtype=object)
+    assert can_order(names)
+    assert not can_order(names.replace("b", "a"))
+    assert not can_order(names.iloc[:5])
+
+
+def test_suggestions_are_of_pictures_without_a_name_the_surest_first() -> None:
+    table = pd.DataFrame(
+        {
+            "id": [1, 2, 3, 4],
+            "path": ["a", "b", "c", "d"],
+            "label": ["kiwi", None, None, None],
+            "first_class": ["kiwi", "kiwi", "pear", None],
+            "first_share": [1.0, 0.4, 0.9, np.nan],
+        }
+    )
+    found = suggestions_in(table)
+    assert found.to_dict("list") == {"id": [3, 2], "path": ["c", "b"], "name": ["pear", "kiwi"], "share": [0.9, 0.4]}

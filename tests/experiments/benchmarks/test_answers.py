@@ -11,7 +11,7 @@ from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, drawn, figures_of, 
 from benchmarks.answers_figure import figure
 from experiments.figure_files import read_figures, write_figures
 from tests.pipeline.whitened_examples import classes
-from tests.review.test_pair_measures import made
+from tests.review.test_tuned import made
 from url_viz.review.tuned import fitted_weights
 from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 

@@ -1,10 +1,13 @@
-"""The three restriction modes: by hand, against loops, and with an uncertainty that knows nothing."""
+"""Search that withholds, and the three restriction modes: by hand, against loops, and by what knows nothing."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evidence.searched import labelled_set
+from url_viz.base.rows import l2_normalize
 from url_viz.evidence.selective_retrieval import (
     MODES,
     SearchedPictures,
@@ -13,8 +16,59 @@ from url_viz.evidence.selective_retrieval import (
     keep_class_wise,
     keep_overall,
     restricted_recall,
+    search,
     study,
 )
+from url_viz.pipeline.nearest import UnitRows
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(0, 30),
+    k=st.integers(0, 35),
+    allowed_share=st.sampled_from([0, 0.3, 0.8, 1]),
+    excluded=st.integers(0, 3),
+)
+def test_a_loop_over_all_rows_finds_the_same(
+    seed: int, count: int, k: int, allowed_share: float, excluded: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = l2_normalize(rng.normal(size=(count, 5))).astype(np.float16)
+    query = rng.normal(size=5) * 7
+    is_allowed, exclude = rng.random(count) < allowed_share, np.arange(count) < excluded
+    cosine = l2_normalize(rows).astype(np.float64) @ (query / np.linalg.norm(query))
+    found = search(query, UnitRows(rows), k=k, is_allowed=is_allowed, exclude=exclude)
+    order = [i for i in np.argsort(-cosine) if not exclude[i]]
+    expected = [i for i in order if is_allowed[i]][:k]
+    floor = cosine[expected[-1]] if len(expected) == k and expected else (np.inf if k == 0 else -np.inf)
+    assert found.rows.tolist() == expected
+    assert found.similarity == pytest.approx(cosine[expected], abs=1e-5)
+    assert found.withheld.tolist() == [i for i in order if not is_allowed[i] and cosine[i] >= floor]
+
+
+@pytest.fixture
+def circle() -> NDArray[np.float32]:
+    """Eight directions, 45° apart."""
+    angles = np.radians(np.arange(0, 360, 45))
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def test_without_a_gate_nothing_is_withheld(circle: NDArray[np.float32]) -> None:
+    found = search(np.array([1.0, 0.1]), UnitRows(circle.astype(np.float16)), k=3)
+    assert found.rows.tolist() == [0, 1, 7]
+    assert len(found.withheld) == 0
+
+
+def test_equals_of_the_last_hit_are_withheld_too(circle: NDArray[np.float32]) -> None:
+    twice = np.concatenate([circle, circle])
+    is_allowed = np.arange(16) < 8
+    found = search(np.array([1.0, 0.0]), UnitRows(twice), k=1, is_allowed=is_allowed)
+    assert (found.rows.tolist(), found.withheld.tolist()) == ([0], [8])
+
+
+def test_a_query_of_zeros_is_like_nothing(circle: NDArray[np.float32]) -> None:
+    assert search(np.zeros(2), UnitRows(circle.astype(np.float16)), k=2).similarity.tolist() == [0, 0]
+
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +95,7 @@ def blobs(count: int, *, classes: int = 6, seed: int = 0) -> tuple[Floats, NDArr
     return centres[number] + rng.normal(0, 1.1, (count, 8)), np.array([f"c{n}" for n in number])
 
 
-def test_by_hand() -> None:
+def test_restrictions_by_hand() -> None:
     """At 0°, 10°, 24° (a, a, b), 50°, 58° (b, b). Everything: 0→10 right, 10→0 right, 24→10 wrong, 50↔58 right: 4/5.
 
     Without 24°, which is a's neighbour across the border: the database then sends 24° to 10° still: 4/5. Queries
@@ -53,7 +107,7 @@ def test_by_hand() -> None:
     assert (found["database"], found["queries"], found["both"]) == (0.8, 1.0, 1.0)
 
 
-def test_by_hand_where_the_database_matters() -> None:
+def test_restrictions_by_hand_where_the_database_matters() -> None:
     """At 0° a, 4° b, 9° a, 90° b: 0→4 wrong, 4→0 wrong, 9→4 wrong, 90→9 wrong. Without 4°: 0→9 and 9→0 are right.
 
     The removed 4° itself, as a query, goes to 0°: wrong; 90→9 stays wrong. Database 2/4, both 2/3, queries 0/3.
@@ -73,7 +127,7 @@ def test_the_picture_itself_is_never_its_neighbour() -> None:
 
 
 @pytest.mark.parametrize(("seed", "k"), [(0, 1), (1, 3), (2, 32)])
-def test_against_loops(seed: int, k: int) -> None:
+def test_restrictions_against_loops(seed: int, k: int) -> None:
     embeddings, labels = blobs(40, seed=seed)
     kept = np.random.default_rng(seed).random(40) < 0.6
     found = restricted_recall(labelled_set(embeddings, labels, k=k), kept)
@@ -107,15 +161,11 @@ def test_at_random_takes_as_many_of_each_class() -> None:
     assert int((~keep_at_random(like, np.random.default_rng(0))).sum()) == 5
 
 
-def test_nothing_kept_has_no_recall() -> None:
-    found = restricted_recall(labelled_set(*blobs(10)), np.zeros(10, bool))
-    assert np.isnan([found["database"], found["both"], found["queries"]]).all()
-
-
-def test_one_kept_picture_cannot_search_itself() -> None:
-    kept = np.zeros(10, bool)
-    kept[4] = True
+def test_nothing_kept_has_no_recall_and_one_kept_picture_cannot_search_itself() -> None:
     pictures = labelled_set(*blobs(10))
+    kept = np.zeros(10, bool)
+    assert np.isnan(list(restricted_recall(pictures, kept).values())).all()
+    kept[4] = True
     assert np.isnan(is_correct(pictures, kept)[4])
     assert np.isfinite(restricted_recall(pictures, kept)["database"])
 
