@@ -284,6 +284,9 @@ def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
     unlabelled.table["label"] = None
     one_class.table["label"] = "same"
     few.table.loc[10:, "label"] = None
+    burst.embedding, burst.contents = burst.embedding[::3], burst.contents[::3]
+    burst.table, burst.which = burst.table[::3].reset_index(drop=True), np.arange(COUNT // 3)
+    assert burst.counted_pictures() is not None
     burst.which[:] = 0
     for each in (unlabelled, one_class, few, burst):
         assert each.counted_pictures() is None

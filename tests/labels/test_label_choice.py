@@ -101,7 +101,7 @@ class TestChosen:
 
     def test_what_is_no_choice(self, image_set: ImageSet) -> None:
         no_level = r"no level \d+ .*level:1 \(test, train\); level:2 \(cat, dog\)"
-        wrong = dict.fromkeys(("level:0", "level:", "level:1.0", "split", "first folders"), "no column")
+        wrong = dict.fromkeys(("level:0", "level:", "level:1.0", "split", "first folders"), "no column .* of your own")
         for chosen, why in {**wrong, "level:3": no_level, "level:99": no_level}.items():
             with pytest.raises(ImageSetError, match=why):
                 image_set.labels.use(chosen)
