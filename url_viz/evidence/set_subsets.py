@@ -105,12 +105,16 @@ class SetSubsets(SetSubject):
         functions = core.derived.get(classifier)
         if functions is None:
             return pictures.assign(looks_like=None, like_share=np.nan)
+        groups = []
+        for row in core.rows_of(pictures["id"]):
+            near = near_in_graph(int(row), core.contents, core.graph)
+            groups.append(np.unique(core.contents[[row] if near is None else [row, *near[0][:NEAR]]]))
+        # One reading for all: it goes through the whole table of embeddings.
+        wanted = np.unique(np.concatenate(groups)) if groups else core.contents[:0]
+        stored = core.store.embeddings(core.space.key, wanted)
         looks = []
-        for image_id in pictures["id"].tolist():
-            row = core.row_of(image_id)
-            near = near_in_graph(row, core.contents, core.graph)
-            keys = np.unique(core.contents[[row] if near is None else [row, *near[0][:NEAR]]])
-            embeddings = core.store.embeddings(core.space.key, keys).embedding.astype(np.float32)
+        for group in groups:
+            embeddings = stored.embedding[np.isin(stored.content, group)].astype(np.float32)
             looks.append(look_of(functions.shares(embeddings), names))
         return pictures.assign(
             looks_like=pd.Series([name for name, _ in looks], dtype=object, index=pictures.index),
