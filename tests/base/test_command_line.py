@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "experiments" / "heads" / "lite0-report.json"
 COMMANDS = {
     "url_viz": ["url_viz", "models", "list"],

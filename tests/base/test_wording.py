@@ -142,7 +142,7 @@ GIVEN_UP = {
 """Words that strangers did not understand, and what stands in their place."""
 IN_CODE = {"between classes", "easily confused", "out on its own", "twin", "twins", "view.twins", "pretrained"}
 """Names of values, keys and columns, which nobody reads on a page."""
-PAGES = Path(__file__).parents[1]
+PAGES = Path(__file__).parents[2]
 
 
 def said(path: Path) -> Iterator[str]:

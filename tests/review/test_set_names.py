@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.read_sets import opened_again, undecided
-from tests.test_image_set_answers import KINDS, kind_of, made
+from tests.review.test_set_answers import KINDS, kind_of, made
 from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.twin_groups import group_codes

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import SECOND, held
 from tests.imaging.pictures import encoded
-from tests.test_near_copies import COSINE, photographs, resized
+from tests.pipeline.test_near_copies_of_sets import COSINE, photographs, resized
 from tests.ui.pages import opened, words
 from url_viz.base.wording import standing
 from url_viz.cli.main import main
