@@ -43,9 +43,13 @@ def test_what_can_be_made_again_need_not(tmp_path: Path, calls: list[tuple[str, 
     assert [name for name, _ in calls] == ["rename"]
 
 
-def test_what_fails_leaves_what_was_there(tmp_path: Path, calls: list[tuple[str, int]]) -> None:
+def test_what_was_there_stays_until_all_is_written_and_where_that_fails(
+    tmp_path: Path, calls: list[tuple[str, int]]
+) -> None:
     (tmp_path / "file").write_text("before")
     with pytest.raises(TypeError), replaced(tmp_path / "file") as temporary:
+        temporary.write_text("half")
+        assert (tmp_path / "file").read_text() == "before"
         temporary.write_text(5)  # type: ignore[arg-type]
     assert (tmp_path / "file").read_text() == "before"
     assert os.listdir(tmp_path) == ["file"]

@@ -1,6 +1,7 @@
-"""A workspace is made where it is asked for, writes appear whole or not at all, and strangers are refused."""
+"""A workspace is made where it is asked for and strangers are refused; addresses in object storage have no secret."""
 
 import os
+import pickle
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,25 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.sealing import with_seal
-from url_viz.base.errors import WorkspaceError
+from url_viz.base.errors import BucketError, WorkspaceError
 from url_viz.base.files import replaced, sealed, unsealed
-from url_viz.base.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
-
-
-class TestReplaced:
-    """A file is its old self until it is its new self."""
-
-    def test_the_old_file_stays_until_the_new_one_is_whole_and_at_an_error(self, tmp_path: Path) -> None:
-        path = tmp_path / "deep" / "file.json"
-        with replaced(path) as temporary:
-            temporary.write_text("one")
-        with replaced(path) as temporary:
-            temporary.write_text("two, half")
-            assert path.read_text() == "one"
-        with pytest.raises(ZeroDivisionError), replaced(path) as temporary:
-            temporary.write_text(str(1 / 0))
-        assert path.read_text() == "two, half"
-        assert os.listdir(path.parent) == ["file.json"]
+from url_viz.base.workspace import (
+    SCHEMA_VERSION,
+    BucketAddress,
+    Workspace,
+    address_in,
+    default_workspace,
+    is_in_bucket,
+    refuse_credentials,
+    root_of,
+    set_id_of,
+)
+from url_viz.imaging.scan import absolute, scan
 
 
 class TestDefault:
@@ -170,3 +166,65 @@ def test_a_workspace_lies_in_no_bucket(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(WorkspaceError, match="an address in object storage"):
             Workspace.at(named)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("named", ["s3://pics/a/b", "s3://pics/a/b/", "S3://pics//a/b", Path("s3://pics/a/b")])
+def test_an_address_is_the_same_however_it_is_written(named: str | Path) -> None:
+    root = root_of(named)
+    assert isinstance(root, BucketAddress)
+    assert str(root) == os.fspath(root) == f"{root}" == "s3://pics/a/b"
+    assert (root.name, root.parent.name, str(root.parent)) == ("b", "a", "s3://pics/a")
+
+
+def test_an_address_stands_where_a_path_may() -> None:
+    root = root_of("gs://pics/a")
+    assert root == root_of("gs://pics/a/") == pickle.loads(pickle.dumps(root))  # noqa: S301 - our own
+    assert root.resolve() is root
+    assert root.expanduser() == root.absolute() == root
+    assert not root.exists()
+    assert not root.is_dir()
+    assert root.is_relative_to(root_of("gs://pics"))
+    assert not root.is_relative_to(root_of("gs://pic"))
+    assert not root.is_relative_to(root_of("s3://pics"))
+    assert str(root_of("az://pics")) == "az://pics"
+    assert [str(path) for path in root.parents] == ["gs://pics", "gs:", "."]
+    assert root not in Path("/gs:/pics/a/b").parents
+    assert str(root / "b.png") == "gs://pics/a/b.png"
+
+
+@pytest.mark.parametrize("named", ["photos", "/s3/photos", "~/x", "s3", "https://pics.example/a", "./gs"])
+def test_a_folder_is_a_folder(named: str) -> None:
+    assert address_in(named) is None
+    assert root_of(named) == Path(named).expanduser().resolve()
+    assert not is_in_bucket(root_of(named))
+
+
+SECRETS = [
+    "s3://KEY:sesame@pics/a",
+    "s3://KEY:ses/ame@pics/a",
+    "s3://sesame@pics",
+    "s3://KEY:sesame/a",
+    "S3://KEY%3Asesame%40pics/a",
+    "az://pics/a?sv=1&sig=sesame",
+]
+
+
+@pytest.mark.parametrize("named", SECRETS)
+def test_an_address_with_a_secret_is_refused_without_showing_it(named: str) -> None:
+    for call in (lambda: root_of(named), lambda: address_in(Path(named)), lambda: refuse_credentials(["--x=" + named])):
+        with pytest.raises(BucketError) as refused:
+            call()
+        assert "ses" not in str(refused.value)
+        assert "KEY" not in str(refused.value)
+
+
+@pytest.mark.parametrize("named", ["s3://", "s3:///", "s3://pi cs/a", "s3://pics/../other", "s3://.pics"])
+def test_what_is_no_address_is_refused(named: str) -> None:
+    with pytest.raises(BucketError, match="s3://bucket/folder"):
+        root_of(named)
+
+
+def test_what_works_on_files_says_so_of_an_address() -> None:
+    for call in (lambda: absolute(root_of("s3://pics/a"), b"1.png"), lambda: scan(Path("s3://pics/a"))):
+        with pytest.raises(Exception, match="'s3://pics/a' lie in object storage, and this works on files"):
+            call()

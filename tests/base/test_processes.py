@@ -1,14 +1,59 @@
-"""Reading ahead: results in order, the next batch begun while one is worked on, an error where its batch is."""
+"""Cores, reading ahead, the memory that threads share, latest results, and how often cycles are searched for."""
 
+import gc
 import os
+import subprocess
+import sys
 import threading
 import time
+import tomllib
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from url_viz.base.processes import MemoryBudget, awaited, read_ahead, read_each
+from tests.browser.fixtures import ROOT
+from tests.processes import run_python
+from url_viz.base import processes as gc_settings
+from url_viz.base.processes import EVERY, Latest, MemoryBudget, awaited, collect_soon, read_ahead, read_each
+
+SCRIPT = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from url_viz.base.processes import usable_cores
+from url_viz.base.processes import read_ahead
+import threading, time
+threads = set()
+list(read_ahead([range(20)], lambda _: (threads.add(threading.get_ident()), time.sleep(0.01))))
+print(usable_cores(), len(threads))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="macOS binds no process to cores")
+def test_a_process_bound_to_one_core_reads_by_one_thread() -> None:
+    assert run_python("-c", SCRIPT, check=True).stdout.split() == ["1", "1"]
+
+
+def test_by_identity() -> None:
+    made: list[int] = []
+    latest: Latest[int] = Latest()
+    one, equal = [1], [1]
+
+    def make() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    assert [latest.get(cause, make) for cause in (one, one, equal, equal, one)] == [0, 0, 1, 1, 2]
+
+
+def test_a_result_may_be_none() -> None:
+    nothing: Latest[None] = Latest()
+    calls: list[None] = []
+    for _ in range(2):
+        nothing.get(calls, lambda: calls.append(None))
+    assert len(calls) == 1
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:
@@ -117,3 +162,50 @@ def test_what_is_larger_than_the_room_is_held_alone() -> None:
         assert not began.wait(0.05)
     other.join(10)
     assert began.is_set()
+
+
+AT_THE_END = """import atexit, gc
+atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_000))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-m", "training.config"], f"{EVERY} True"),
+        (["-c", "import url_viz.image_set, training.config"], f"{gc.get_threshold()[0]} False"),
+    ],
+)
+def test_commands_search_rarely_and_not_at_their_end(tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(AT_THE_END)
+    variables = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == said
+
+
+class Cycle:
+    """An object that holds itself, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_cycles_are_collected_some_time_after_pages_not_after_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["runner"]["postScriptGC"] is False
+    monkeypatch.setattr(gc_settings, "WAIT_S", 0.1)
+    monkeypatch.setattr(gc_settings, "_wished", threading.Lock())  # without the wishes of tests before
+    gc.disable()
+    try:
+        for _ in range(2):  # a later wish is another collection
+            held, before = weakref.ref(Cycle()), set(threading.enumerate())
+            for _ in range(50):
+                collect_soon()
+            timers = set(threading.enumerate()) - before
+            assert len(timers) == 1
+            assert held() is not None
+            timers.pop().join(120)  # a collection that begins before another one has ended does nothing
+            assert held() is None
+    finally:
+        gc.enable()
