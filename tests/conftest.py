@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
+from tests.read_sets import Shelf, copied
 from url_viz.base.workspace import HOME_VARIABLE, Workspace
+from url_viz.image_set import ImageSet
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
@@ -346,6 +349,21 @@ def set_times(workspace: Path, times: Times | None, *, name: str = DEFAULT) -> N
     (folder / KEPT).unlink(missing_ok=True)
     if times is not None:
         keep_times(folder, times)
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Gives a copy of an image set, which each process makes once, for a module or a test to decide on."""
+
+    @cache
+    def made(make: Callable[[Path], ImageSet]) -> ImageSet:
+        return make(tmp_path_factory.mktemp(make.__name__))
+
+    def take(make: Callable[[Path], ImageSet]) -> ImageSet:
+        base, once = tmp_path_factory.mktemp("taken"), made(make)
+        return copied(once, base / once.root.name, home=base / "home")
+
+    return take
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
-"""Image sets that a test module reads once, as they were read, for each of its tests."""
+"""Image sets that are read once, as they were read, for each test or module that asks for them."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from url_viz.base.workspace import SetPaths, Workspace, set_id_of
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.about import find_set
 from url_viz.store.sets import move
+
+Shelf = Callable[[Callable[[Path], ImageSet]], ImageSet]
+"""Takes what makes a set in a folder, and gives a copy of it (the fixture `shelf`)."""
 
 
 def opened_again(image_set: ImageSet) -> ImageSet:

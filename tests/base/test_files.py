@@ -43,14 +43,18 @@ def test_what_can_be_made_again_need_not(tmp_path: Path, calls: list[tuple[str, 
     assert [name for name, _ in calls] == ["rename"]
 
 
-def test_what_was_there_stays_until_all_is_written_and_where_that_fails(
+def test_what_was_there_stays_until_all_is_written_and_at_an_error(
     tmp_path: Path, calls: list[tuple[str, int]]
 ) -> None:
     (tmp_path / "file").write_text("before")
-    with pytest.raises(TypeError), replaced(tmp_path / "file") as temporary:
+
+    def write(temporary: Path) -> None:
         temporary.write_text("half")
         assert (tmp_path / "file").read_text() == "before"
         temporary.write_text(5)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError), replaced(tmp_path / "file") as temporary:
+        write(temporary)
     assert (tmp_path / "file").read_text() == "before"
     assert os.listdir(tmp_path) == ["file"]
     assert not calls

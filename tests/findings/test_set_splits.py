@@ -10,7 +10,7 @@ from PIL import Image
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from url_viz.base.errors import ImageSetError
 from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
@@ -21,8 +21,8 @@ from url_viz.store.decisions.decisions import Judgement
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return leaky_set(tmp_path_factory.mktemp("findings"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(leaky_set)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tests.given import given_set
 from tests.imaging.pictures import noise
-from tests.read_sets import opened_again, undecided
+from tests.read_sets import Shelf, opened_again, undecided
 from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.columns.filters import OneOf, ReviewSpec, Scope
 from url_viz.image_set import ImageSet
@@ -34,8 +34,8 @@ def made(base: Path, *, count: int = COUNT, classes: tuple[str, ...] = ()) -> Im
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return made(tmp_path_factory.mktemp("answers"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(made)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.read_sets import opened_again, undecided
+from tests.read_sets import Shelf, opened_again, undecided
 from tests.review.test_set_answers import KINDS, kind_of, made
 from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.columns.filters import ReviewSpec
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return made(tmp_path_factory.mktemp("names"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(made)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.findings.declared import declare
 from tests.given import dice, given_set
-from tests.read_sets import copied, opened_again, undecided
+from tests.read_sets import Shelf, copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.base.errors import ImageSetError, WorkspaceError
 from url_viz.columns.filters import ReviewSpec, review_as_query
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_with_wrong_labels(tmp_path_factory.mktemp("review"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(set_with_wrong_labels)
 
 
 @pytest.fixture
