@@ -1,5 +1,6 @@
 """The documentation is true where a machine can tell: links lead somewhere, commands exist, options are known."""
 
+import ast
 import re
 import runpy
 import shlex
@@ -52,6 +53,17 @@ def anchors(page: Path) -> set[str]:
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         found[re.sub(r"[^\w\- ]", "", words).replace(" ", "-")] += 1
     return {f"{slug}-{n}" if n else slug for slug, count in found.items() for n in range(count)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_of_code_end_and_python_parses(page: Path) -> None:
+    text = page.read_text("utf-8")
+    fences = re.findall(r"^```.*$", text, re.MULTILINE)
+    assert text.count("```") == len(fences), "a fence stands in a line of text"
+    assert all(fence == "```" for fence in fences[1::2])
+    assert len(fences) % 2 == 0
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        ast.parse(block)
 
 
 def test_anchors_are_those_of_a_code_host(tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
     for name in ("ambiguity", "confusability", "uncertainty", "entropy"):
         means = [mean_by_t(orders.aurocs_of(figures, name, outcome)).text() for outcome in ("nearest", "probe")]
         told_of = [cell.strip() for cell in readme.partition(f"(`{name}`) |")[2].partition("\n")[0].split("|")]
-        assert told_of[1:] == [*means, "is one itself" if name == "entropy" else best_baseline(figures, name), ""]
+        assert told_of[1:] == [*means, "is a baseline" if name == "entropy" else best_baseline(figures, name), ""]
     verdicts = [[cell.split()[-1] for cell in row.split("|")[3:5]] for row in leads.splitlines()[2:6]]
     assert verdicts == [["ahead", "level"]] * 3 + [["level", "level"]], "the README says so"
     for row in few_pictures.table(read_figures(few_pictures.FIGURES)).splitlines()[2:]:
