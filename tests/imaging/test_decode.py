@@ -1,17 +1,22 @@
-"""Anything that Pillow reads becomes upright RGB; anything else gives a reason that a person understands."""
+"""Anything that Pillow reads becomes upright RGB, a crop, a thumbnail and its facts; anything else gives a reason."""
 
+import io
+import math
 import os
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.hostile.encode import STORED_AS, chunk, png_header, profile_bomb, text_bomb
-from tests.imaging.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise, read_picture
 from url_viz.base.errors import ImageError
-from url_viz.imaging.decode import Preprocessing, decode, middle, read_file, resized
+from url_viz.imaging import workers as module
+from url_viz.imaging.decode import Preprocessing, decode, encoding_of, middle, normalised, read_file, resized
+from url_viz.imaging.encoding import quality_of_table
+from url_viz.imaging.workers import Picture, decoders, picture_of
 
 
 def red(mode: str = "RGB") -> Image.Image:
@@ -54,18 +59,15 @@ def test_sixteen_bits_keep_the_top_byte() -> None:
     assert np.array_equal(np.asarray(image)[..., 0], (values / 257).round().astype(np.uint8))
 
 
-def test_a_float_tiff_is_stretched() -> None:
+def test_a_float_tiff_is_stretched_and_one_of_one_value_is_a_picture_too() -> None:
     values = np.linspace(-3, 7, 64, dtype=np.float32).reshape(8, 8)
     grey = np.asarray(decode(encoded(Image.fromarray(values), "TIFF"))[0])[..., 0]
     assert grey[0, 0] == 0
     assert grey[-1, -1] == 255
-
-
-@pytest.mark.parametrize("value", [-3.0, 0.5, 900.0])
-def test_a_float_tiff_of_one_value_is_a_picture_too(value: float) -> None:
-    grey = np.asarray(decode(encoded(Image.fromarray(np.full((8, 8), value, np.float32)), "TIFF"))[0])
-    assert grey.shape == (8, 8, 3)
-    assert len(np.unique(grey)) == 1
+    for value in (-3.0, 0.5, 900.0):
+        flat = np.asarray(decode(encoded(Image.fromarray(np.full((8, 8), value, np.float32)), "TIFF"))[0])
+        assert flat.shape == (8, 8, 3)
+        assert len(np.unique(flat)) == 1
 
 
 def test_strips_make_the_picture_that_the_whole_would(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +169,114 @@ def test_the_squeezed_look_shows_the_whole_picture_mirrored() -> None:
     assert (seen[:, 18:] > 250).all()
     assert Preprocessing.from_record(sheet.as_record()) == sheet
     assert sheet.as_record() != Preprocessing(size_px=32).as_record()
+
+
+PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
+
+
+def test_the_crop_is_timms_evaluation_transform(tmp_path: Path) -> None:
+    from timm.data.transforms_factory import create_transform
+
+    for number, size in enumerate([(64, 48), (48, 64), (300, 200), (41, 40), (20, 30)]):
+        image = noise(number, width=size[0], height=size[1])
+        path = tmp_path / f"{number}.png"
+        image.save(path)
+        reading = read_picture(path, PREPROCESSING)
+        assert isinstance(reading, Picture)
+        transform = create_transform(
+            (3, 32, 32), interpolation="bicubic", crop_pct=0.8, mean=PREPROCESSING.mean, std=PREPROCESSING.std
+        )
+        ours = normalised(reading.crop[None], PREPROCESSING)[0]
+        assert np.allclose(ours, transform(image).numpy(), atol=1e-5)
+
+
+def test_a_thumbnail_is_a_small_jpeg_of_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "wide.jpg"
+    noise(1, width=1200, height=300).save(path)
+    reading = read_picture(path, Preprocessing())
+    assert isinstance(reading, Picture)
+    assert (reading.width, reading.height) == (1200, 300)
+    shown = Image.open(io.BytesIO(reading.thumbnail))
+    assert shown.format == "JPEG"
+    assert shown.size == (256, 64)
+
+
+def test_very_long_pictures_are_read_in_bounded_memory(tmp_path: Path) -> None:
+    for number, size in enumerate([(1, 10_000), (10_000, 1), (1, 1)]):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", size, "red").save(path)
+        reading = read_picture(path, Preprocessing())
+        assert isinstance(reading, Picture)
+        assert reading.crop.shape == (224, 224, 3)
+        assert (reading.width, reading.height) == size
+
+
+LARGER = Preprocessing(size_px=48, crop_share=0.9)
+FILES = {
+    "PNG": (encoded(noise(1, width=90, height=60), "PNG"), 1),
+    "JPEG": (encoded(noise(2, width=300, height=150)), 1),
+    "a JPEG that both read at half its size": (encoded(noise(3, width=500, height=240)), 1),
+    "a JPEG that one reads at half its size": (encoded(noise(4, width=300, height=170)), 2),
+    "very wide": (encoded(noise(5, width=900, height=40), "PNG"), 1),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_crops_for_two_backbones_are_those_that_each_would_have_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, decoded = FILES[name]
+    alone = [picture_of(data, sheet, content=7) for sheet in (PREPROCESSING, LARGER)]
+    calls = []
+    monkeypatch.setattr(module, "decode", lambda *a, decode=module.decode, **k: calls.append(a) or decode(*a, **k))
+    both = picture_of(data, PREPROCESSING, content=7, also=[LARGER])
+    assert len(calls) == decoded
+    apart = decoders.read(data, PREPROCESSING, content=7, also=[LARGER])
+    for picture in (both, apart):
+        assert np.array_equal(picture.crop, alone[0].crop)
+        assert picture.thumbnail == alone[0].thumbnail
+        assert [np.array_equal(crop, alone[1].crop) for crop in picture.also] == [True]
+
+
+@pytest.mark.parametrize("quality", [25, 30, 50, 75, 82, 95])
+def test_the_quality_that_a_jpeg_was_saved_with(quality: int) -> None:
+    found = encoding_of(encoded(noise(), quality=quality))
+    assert found.format == "JPEG"
+    assert abs(found.quality - quality) <= 1
+
+
+def test_worse_ones_are_in_their_order() -> None:
+    found = [encoding_of(encoded(noise(), quality=quality)).quality for quality in (1, 5, 10, 20)]
+    assert found == sorted(set(found))
+
+
+def test_quality_by_hand() -> None:
+    assert quality_of_table(57.625) == 50, "the table itself"
+    assert quality_of_table(57.625 / 2) == 75
+    assert quality_of_table(2 * 57.625) == 25
+    assert quality_of_table(0) == 100
+
+
+def test_camera_and_time_of_exif() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Acme\0", "One\nTwo" + "x" * 200
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "1970:01:02 00:00:10"
+    found = encoding_of(encoded(noise(), exif=exif))
+    assert found.taken == 86_410
+    assert found.camera is not None
+    assert found.camera.startswith("Acme One\\nTwo")
+    assert len(found.camera) == 80
+
+
+@pytest.mark.parametrize("when", ["", "yesterday", "2024:13:45 99:99:99", "0000:00:00 00:00:00"])
+def test_no_time_is_none(when: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.DateTime] = when
+    assert math.isnan(encoding_of(encoded(noise(), exif=exif)).taken)
+
+
+def test_what_tells_nothing() -> None:
+    found = encoding_of(encoded(noise(), "PNG"))
+    assert (found.format, found.camera) == ("PNG", None)
+    assert math.isnan(found.quality)
+    assert encoding_of(b"no picture").format == ""

@@ -86,9 +86,16 @@ def test_names_of_splits(name: str) -> None:
     assert kinds(f"{name}/1.jpg") == ["splits"]
 
 
-@pytest.mark.parametrize("name", ["trains", "devil", "fold", "foldable", "my test", "validate", "testcat"])
-def test_names_of_no_splits(name: str) -> None:
-    assert kinds(f"{name}/1.jpg", "train/2.jpg") == ["names"]
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        *((name, "train") for name in ("trains", "devil", "fold", "foldable", "my test", "validate", "testcat")),
+        *((name, "2024") for name in ("2024-13", "20241399", "3024", "05", "May", "12345678", "2024-05-17 beach")),
+        ("٢٠٢٤", "2024"),
+    ],
+)
+def test_names_of_neither_splits_nor_dates(name: str, beside: str) -> None:
+    assert kinds(f"{name}/1.jpg", f"{beside}/2.jpg") == ["names"]
 
 
 @pytest.mark.parametrize(
@@ -101,11 +108,6 @@ def test_names_of_no_splits(name: str) -> None:
 def test_names_of_dates(name: str) -> None:
     assert kinds(f"{name}/1.jpg") == ["dates"]
     assert kinds(f"2023/{name}/1.jpg") == ["dates", "dates"]
-
-
-@pytest.mark.parametrize("name", ["2024-13", "20241399", "3024", "05", "May", "12345678", "2024-05-17 beach", "٢٠٢٤"])
-def test_names_of_no_dates(name: str) -> None:
-    assert kinds(f"{name}/1.jpg", "2024/2.jpg") == ["names"]
 
 
 @pytest.mark.parametrize("name", ["05", "5", "31", "05-17", "May", "december", "05 - May"])

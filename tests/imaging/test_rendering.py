@@ -36,19 +36,16 @@ def sample(low: float, high: float, *, is_float: bool = False, said: tuple[float
         (100, 600, (100.5, 599.5)),
         (-1024, 3000, (-1020, 2996)),
         (0, 1_000_000, (1000, 999_000)),
+        (0.0, 1.0, None),
+        (0.0, 0.3, (0, 0.3)),
+        (0.0, 240.0, (0, 255)),
+        (-3.0, 7.0, (-3, 7)),
     ],
 )
-def test_the_range_of_integers(low: float, high: float, expected: tuple[float, float] | None) -> None:
-    found = common_range([sample(low, high)])
-    assert found == (None if expected is None else pytest.approx(expected, abs=2))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"), [(0, 1, None), (0, 0.3, (0, 0.3)), (0, 240, (0, 255)), (-3, 7, (-3, 7))]
-)
-def test_the_range_of_fractions(low: float, high: float, expected: tuple[float, float] | None) -> None:
-    found = common_range([sample(low, high, is_float=True)])
-    assert found == (None if expected is None else pytest.approx(expected, abs=0.02))
+def test_the_range_of_integers_and_of_fractions(low: float, high: float, expected: tuple[float, float] | None) -> None:
+    is_float = isinstance(low, float)
+    found = common_range([sample(low, high, is_float=is_float)])
+    assert found == (None if expected is None else pytest.approx(expected, abs=0.02 if is_float else 2))
 
 
 def test_what_all_files_say_wins_unless_they_have_more() -> None:

@@ -17,9 +17,11 @@ from url_viz.models.head import Head
 from url_viz.pictures.named_groups import (
     CLEAR_FROM,
     CLEAR_SHARE,
+    NAMED_FROM,
     NamedGroups,
     classifier,
     is_like,
+    look_of,
     named_groups,
     with_groups,
 )
@@ -64,9 +66,11 @@ def grouped(rows: np.ndarray, twins: list[int | None] | None = None) -> NamedGro
     return named_groups(frame(len(rows), twins), graph_of(embeddings), by, lambda of: rows[of].astype(np.float16))
 
 
-def test_a_picture_between_two_heaps_is_like_both_and_others_like_their_own() -> None:
-    groups = grouped(pictures((0.55, 0.45), (0.45, 0.55)))
+def test_a_picture_between_two_heaps_is_like_both_and_others_like_their_own_every_time() -> None:
+    groups, again = (grouped(pictures((0.55, 0.45), (0.45, 0.55))) for _ in range(2))
     assert groups is not None
+    assert again is not None
+    assert all(np.array_equal(getattr(groups, name), getattr(again, name)) for name in ("member", "first", "second"))
     assert groups.names == ("alp", "seashore")
     assert groups.member[: 2 * HEAP].tolist() == [0] * HEAP + [1] * HEAP
     assert groups.first[: 2 * HEAP].tolist() == [0] * HEAP + [1] * HEAP
@@ -75,13 +79,6 @@ def test_a_picture_between_two_heaps_is_like_both_and_others_like_their_own() ->
     assert is_like(groups, "seashore", 26)[:24].tolist() == [False] * HEAP + [True] * HEAP
     assert not is_like(groups, "tench", 26).any()
     assert not is_like(None, "alp", 26).any()
-
-
-def test_it_is_the_same_every_time() -> None:
-    one, other = (grouped(pictures((0.5, 0.5), (0.6, 0.4))) for _ in range(2))
-    assert one is not None
-    assert other is not None
-    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("member", "first", "second"))
 
 
 def test_two_pictures_are_no_group_nor_are_twins_of_one() -> None:
@@ -175,3 +172,22 @@ def test_a_tile_asks_in_two_lines_and_cuts_no_word_in_its_middle() -> None:
     assert asks.question == "like: alp or steel arch bridge?"
     assert asks.asked == ("like: alp", "steel…bridge")
     assert [(tile.question, tile.asked) for tile in others] == [(None, None)] * 2
+
+
+def test_the_largest_mean_share_names_a_region() -> None:
+    shares = np.array([[0.6, 0.3, 0.1], [0.0, 0.5, 0.5], [0.3, 0.4, 0.3]])
+    name, share = look_of(shares, ("tench", "goldfish", "shark"))
+    assert name == "goldfish"
+    assert share == pytest.approx(0.4)
+
+
+def test_what_is_not_clear_has_no_name() -> None:
+    shares = np.full((3, 8), 1 / 8)
+    assert NAMED_FROM > 1 / 8
+    assert look_of(shares, tuple("abcdefgh"))[0] is None
+
+
+def test_the_classes_of_imagenet_are_in_the_classifier_s_order() -> None:
+    names = class_names()
+    assert len(names) == 1000
+    assert (names[0], names[1], names[281], names[999]) == ("tench", "goldfish", "tabby", "toilet tissue")

@@ -1,7 +1,10 @@
-"""A run reads what is new and nothing else, and every file has one outcome."""
+"""A run reads what is new and nothing else, every file has one outcome, and a killed run loses little."""
 
 import os
+import random
 import shutil
+import subprocess
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from filelock import FileLock
 
 from tests.conftest import EMBEDDING_SIZE
 from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Counting, Reader, is_consistent, names
+from tests.processes import await_stored, reading, stored_files
 from url_viz.base.errors import NoImagesError, WorkspaceError
 from url_viz.base.progress import silent
 from url_viz.base.workspace import Workspace
@@ -301,3 +306,39 @@ def test_the_growing_map_has_every_picture_where_its_embedding_belongs(
     assert np.ptp(placed.xy[:64, 0]) > 0.1
     for start in range(128, 64 * 8, 128):
         assert placed.xy[start : start + 64] == pytest.approx(placed.xy[:64], abs=1e-4)
+
+
+PICTURES = 640
+"""Ten times what is stored at once: of fewer a busy machine may read all before it sees the first and kills."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "times"), [(0, 1), *(pytest.param(seed, 2, marks=pytest.mark.torture) for seed in range(1, 7))]
+)
+def test_a_killed_run_goes_on_without_loss_and_without_doubles(
+    read: Reader, bare_model: Model, seed: int, times: int
+) -> None:
+    """kill -9 of the real command, each at a random moment after something new was stored."""
+    write_folder(read.folder, PICTURES)
+    (read.folder / "bad.jpg").touch()
+    moment, stored = random.Random(seed), 0
+    for _ in range(times):
+        stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.05))
+    rest = Reader(read.folder, read.workspace, bare_model)
+    image_set = rest()
+    assert 64 <= stored < PICTURES + 1
+    assert rest.opened == PICTURES + 1 - stored
+    assert len(image_set) == PICTURES
+    assert image_set.failures()["path"].tolist() == ["bad.jpg"]
+    is_consistent(image_set, bare_model)
+
+
+def _killed_once_more_is_stored(read: Reader, before: int, wait_s: float) -> int:
+    """How many files are stored once a run was killed."""
+    with reading(read.folder, read.workspace, stderr=subprocess.DEVNULL) as run:
+        await_stored(read.workspace, run, more_than=before)
+        time.sleep(wait_s)
+    [lock] = read.workspace.glob("sets/*/writer.lock")
+    with FileLock(lock, timeout=0):  # nobody holds it any more
+        return stored_files(read.workspace)
