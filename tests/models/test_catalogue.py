@@ -135,15 +135,19 @@ class TestFiles:
 
 
 class TestHeads:
-    def test_a_trained_head_tells_what_it_was_adapted_to(self, home: Workspace) -> None:
-        folder = home.heads / "cats-1"
-        folder.mkdir(parents=True)
+    def test_a_trained_head_tells_what_it_was_adapted_to_and_a_broken_one_is_a_row(self, home: Workspace) -> None:
+        folder, broken = home.heads / "cats-1", home.heads / "cut" / "head.safetensors"
+        for one in (folder, broken.parent):
+            one.mkdir(parents=True)
         save_head(dice_head(0), folder / "head.safetensors")
+        broken.write_bytes(b"half")
         (folder / "config.json").write_text(json.dumps({"data": "folder:/pictures/cats"}))
         (folder / "report.json").write_text("{}")
-        row = by_name(home)[str(folder / "head.safetensors")]
+        known = by_name(home)
+        row = known[str(folder / "head.safetensors")]
         assert (row.kind, row.title, row.made_for) == ("trained", "cats-1", Path("/pictures/cats"))
         assert row.report == folder / "report.json"
+        assert known[str(broken)].state == "cannot be read"
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 3}', '{"data": "folder:cats"}'])
     def test_a_configuration_that_says_nothing_costs_nothing(self, tmp_path: Path, text: str) -> None:
@@ -169,11 +173,6 @@ class TestHeads:
         (tmp_path / "config.json").write_text(json.dumps({"data": data}))
         assert has_learnt_from(str(tmp_path / "head.safetensors"), Path("/pictures/cats")) is has_learnt
         assert not has_learnt_from("tf_efficientnet_lite0", Path("/pictures/cats"))
-
-    def test_a_broken_head_is_a_row(self, home: Workspace) -> None:
-        (home.heads / "cut").mkdir(parents=True)
-        (home.heads / "cut" / "head.safetensors").write_bytes(b"half")
-        assert by_name(home)[str(home.heads / "cut" / "head.safetensors")].state == "cannot be read"
 
 
 @pytest.mark.parametrize("name", PACKAGED)

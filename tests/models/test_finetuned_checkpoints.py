@@ -61,8 +61,6 @@ def test_names_tell_finetuned_weights_and_those_of_the_authors(tmp_path: Path) -
 
 
 class TestLayouts:
-    """What trainers write."""
-
     @pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.module.", "model.net."])
     def test_prefixes_go(self, state: State, prefix: str) -> None:
         wrapped = {prefix + name: tensor for name, tensor in state.items()}
@@ -108,18 +106,14 @@ class TestRefused:
         with pytest.raises(CheckpointError, match=r"does not fit the backbone 'test_resnet'.*and \d+ more"):
             load_weights(WeightsFile.finetuned("test_resnet", write(tmp_path / "x.pth", state)))
 
-    def test_a_pickled_model_is_not_run(self, tmp_path: Path) -> None:
-        file = write(tmp_path / "x.pth", torch.nn.Linear(2, 2))
-        with pytest.raises(CheckpointError, match="holds Python objects"):
-            load_weights(WeightsFile.finetuned(TINY, file))
-
-    @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
-    def test_damage(self, tmp_path: Path, ending: str) -> None:
-        (tmp_path / f"x{ending}").write_bytes(b"\x80\x02junk")
-        with pytest.raises(CheckpointError):
-            load_weights(WeightsFile.finetuned(TINY, tmp_path / f"x{ending}"))
-        with pytest.raises(CheckpointError, match="no tensors by name"):
-            load_weights(WeightsFile.finetuned(TINY, write(tmp_path / "y.pth", {"a": 1})))
+    def test_a_pickled_model_damage_and_what_holds_no_tensors(self, tmp_path: Path) -> None:
+        for ending in (".pth", ".safetensors"):
+            (tmp_path / f"x{ending}").write_bytes(b"\x80\x02junk")
+            with pytest.raises(CheckpointError):
+                load_weights(WeightsFile.finetuned(TINY, tmp_path / f"x{ending}"))
+        for content, words in ((torch.nn.Linear(2, 2), "holds Python objects"), ({"a": 1}, "no tensors by name")):
+            with pytest.raises(CheckpointError, match=words):
+                load_weights(WeightsFile.finetuned(TINY, write(tmp_path / "y.pth", content)))
 
 
 def test_it_reads_a_folder_and_a_head_on_it_fits(state: State, tmp_path: Path) -> None:
