@@ -3,20 +3,26 @@
 import json
 import shlex
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tyro
 
+from tests.test_architecture import ON_TOP
 from tests.training.conftest import draw_folder
-from training import head_pretraining
+from training import finetune, head_pretraining
 from training.benchmark.measured_head import seen_classes
 from training.command import FLAT
-from training.config import PRESETS, Augmentation, PretrainConfig
+from training.config import PRESETS, Augmentation, FinetuneConfig, PretrainConfig, Recipe
+from training.data.spec import list_pictures
 from training.head_pretraining import PretrainPaths
 from training.model_card import retrain_command
 from training.pretrain import pretrain
+from training.store import RunPaths
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import silent
 from url_viz.base.workspace import HOME_VARIABLE
@@ -52,6 +58,15 @@ def config_of(root: Path) -> PretrainConfig:
     )
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """As where what stands on top of training is left out: benchmark, evaluation, full finetuning, published sets."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ON_TOP | {name for name in sys.modules if name.startswith(tuple(ON_TOP))}:
+            patched.setitem(sys.modules, name, None)
+        yield
+
+
 @pytest.mark.slow
 def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     pictures: Path, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +82,8 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
             pretrain(config, report=silent)
     assert not paths.head.exists()
     before = {seed: paths.seed(seed).head.stat().st_mtime_ns for seed in (0, 1)}
-    head = pretrain(config, report=silent)
+    with alone():
+        head = pretrain(config, report=silent)
     assert {seed: paths.seed(seed).head.stat().st_mtime_ns for seed in (0, 1)} == before
     metrics = [json.loads(paths.seed(seed).metrics.read_text()) for seed in (0, 1)]
     criterion = next(iter(metrics[0]))
@@ -100,6 +116,17 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
 
     with pytest.raises(FolderError, match="other seeds"):
         pretrain(replace(config, seeds=3), report=silent)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prepared_home")
+def test_the_command_finetunes_a_head_without_what_stands_on_top(folder: Path, tmp_path: Path) -> None:
+    config = FinetuneConfig(data=str(folder), out=tmp_path / "out", mode="labels", device="cpu")
+    with alone():
+        finetune.main(replace(config, recipe=Recipe(epochs=1, batch=8), augmentation=Augmentation(views=1)))
+        with pytest.raises(FolderError, match=r"'cub:nowhere' names the kind 'cub', and known are folder, tar\."):
+            list_pictures("cub:nowhere")
+    assert load_head(RunPaths(tmp_path / "out").head).provenance.backbone == DEFAULT
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HEADS.glob("*.safetensors")))
