@@ -1,7 +1,8 @@
-"""The list of measures: each once, with a title and a colour of its own, and what a table has of them."""
+"""The list of measures, what a table has of them, and what people read in place of names leads back to these."""
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from url_viz.columns.measures import (
     MEASURES,
@@ -10,8 +11,13 @@ from url_viz.columns.measures import (
     is_measure,
     measure_named,
     measure_title,
+    shown_reason,
+    shown_value,
     table_measures,
+    title_of_column,
+    value_called,
 )
+from url_viz.findings.reasons import NAMES
 
 
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
@@ -55,3 +61,22 @@ def test_a_table_has_those_it_has_values_of() -> None:
     assert available_measures(table, ["risk", "empty", "gone"]) == ("confusability", "entropy", "risk")
     assert available_measures(table) == ("confusability", "entropy")
     assert available_measures(table.iloc[:0]) == ()
+
+
+def test_columns_have_titles_and_measures_are_called_as_their_buttons() -> None:
+    assert [title_of_column(name) for name in ("label", "first_class", "ambiguity", "my_column")] == [
+        "Class",
+        "Most likely class",
+        "Torn between classes",
+        "My column",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reason_is_found_by_what_it_is_called_and_by_its_name(name: str) -> None:
+    assert value_called("reasons", shown_reason(name)) == value_called("reasons", name) == name
+
+
+def test_values_of_other_columns_are_as_they_are() -> None:
+    assert (shown_value("decision", "look-again"), shown_value("label", "twin")) == ("put aside for later", "twin")
+    assert value_called("decision", "put aside for later") == "look-again"

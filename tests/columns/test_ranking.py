@@ -23,8 +23,6 @@ def table() -> pd.DataFrame:
 
 
 class TestEnds:
-    """Most telling first, at both ends."""
-
     def test_without_collapsing_one_end_is_the_other_backwards(self, table: pd.DataFrame) -> None:
         both = ends(table, by="uncertainty", collapse_twins=False)
         assert both.ambiguous["id"].tolist() == [11, 14, 10, 15, 12]
@@ -103,13 +101,10 @@ def test_the_value_at_a_percentile_splits_any_rows_as_the_percentiles_of_the_set
     assert value_at(ranked.assign(rank_percentile=np.nan), "entropy", 50) == np.inf
 
 
-class TestWithinClasses:
-    """Mid-ranks of each class alone."""
-
-    def test_by_hand_and_nobody(self) -> None:
-        values = np.array([0.3, 0.1, 0.3, 0.9, np.nan, 0.2, 0.5])
-        label = np.array([4, 4, 4, 0, 4, -1, 0])
-        expected = [2 / 3, 0.5 / 3, 2 / 3, 0.75, np.nan, np.nan, 0.25]
-        assert rank_within(values, label) == pytest.approx(expected, nan_ok=True)
-        assert len(rank_within(np.zeros(0), np.zeros(0, int))) == 0
-        assert np.isnan(rank_within(np.zeros(3), np.full(3, -1))).all()
+def test_ranks_within_classes_are_mid_ranks_of_each_alone() -> None:
+    values = np.array([0.3, 0.1, 0.3, 0.9, np.nan, 0.2, 0.5])
+    label = np.array([4, 4, 4, 0, 4, -1, 0])
+    expected = [2 / 3, 0.5 / 3, 2 / 3, 0.75, np.nan, np.nan, 0.25]
+    assert rank_within(values, label) == pytest.approx(expected, nan_ok=True)
+    assert len(rank_within(np.zeros(0), np.zeros(0, int))) == 0
+    assert np.isnan(rank_within(np.zeros(3), np.full(3, -1))).all()

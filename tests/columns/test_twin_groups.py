@@ -81,8 +81,6 @@ def at_angles(degrees: np.ndarray) -> np.ndarray:
 
 
 class TestGroups:
-    """Each picture's group, and one of each."""
-
     @given(st.lists(st.integers(0, 9), max_size=12))
     def test_without_twins_a_picture_is_a_group_of_its_own(self, numbers: list[int]) -> None:
         table = table_of(numbers)
@@ -101,8 +99,6 @@ class TestGroups:
 
 
 class TestTable:
-    """One row a group."""
-
     def test_by_hand(self) -> None:
         table = table_of([0, 1, 0, 3, 1, 0])
         contents = np.array([7, 8, 9, 10, 8, 11])
@@ -130,8 +126,6 @@ class TestTable:
 
 
 class TestWorstPair:
-    """The least alike two."""
-
     @given(st.integers(2, 12), st.integers(0, 10**6))
     def test_is_that_of_a_loop_over_all_pairs(self, count: int, seed: int) -> None:
         unit = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)

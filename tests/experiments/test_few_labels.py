@@ -1,4 +1,4 @@
-"""What labels teach: even pictures by hand, nothing of the pictures that are asked, and more labels help."""
+"""What few labels teach: drawn alike of each class, nothing of the pictures that are asked, and more labels help."""
 
 from itertools import combinations
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from experiments import few_labels
 from experiments.few_labels import HALF, SHOTS, even_of_class
+from experiments.few_pictures import few_of_each
 from tests.training.benchmark.made import bare_orders, small_case
 from training.benchmark.labelled import Case
 from training.benchmark.orders import write_arrays
@@ -81,3 +82,17 @@ def test_the_more_labels_the_truer() -> None:
     assert (np.diff(mean) > 0).all(), mean
     assert mean[-1] > mean[0] + 0.05
     assert mean[0] > 0.5
+
+
+def test_at_most_so_many_of_each_class_are_drawn_by_the_seed() -> None:
+    label = np.repeat([7, 3, 5], [10, 2, 6])
+    rows = few_of_each(label, 4, seed=1)
+    assert np.all(np.diff(rows) > 0)
+    assert dict(zip(*np.unique(label[rows], return_counts=True), strict=True)) == {3: 2, 5: 4, 7: 4}
+    np.testing.assert_array_equal(rows, few_of_each(label, 4, seed=1))
+    assert not np.array_equal(rows, few_of_each(label, 4, seed=2))
+
+
+def test_nothing_is_left_out_where_all_are_few() -> None:
+    label = np.array([0, 1, 1, 0])
+    np.testing.assert_array_equal(few_of_each(label, 2, seed=0), np.arange(4))

@@ -1,8 +1,9 @@
-"""The study of the unfamiliar compares pictures of two sets, whatever the order within each."""
+"""Studies of the unfamiliar compare pictures of two sets, and ask a left out part of one of the others too."""
 
 import numpy as np
 import pytest
 
+from experiments import unlike
 from experiments.unfamiliar import HEAD, OrderedSet, figures_of, table
 
 
@@ -28,3 +29,20 @@ def test_level_sets_are_at_a_half() -> None:
     interval = figure["interval"]
     assert isinstance(interval, dict)
     assert interval["low"] < 0.5 < interval["high"]
+
+
+def cloud(seed: int, axis: int) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(0, 0.1, (200, 16))
+    rows[:, axis] += 1
+    return rows
+
+
+def test_of_a_set_s_own_few_are_unlike_it_and_of_another_all() -> None:
+    figures = {
+        name: unlike.shares_unlike(name, {"here": cloud(1, 0), "there": cloud(2, 5)}) for name in ("here", "there")
+    }
+    assert figures["here"]["here"] < 0.15
+    assert figures["here"]["there"] == figures["there"]["here"] == 1
+    first, second = unlike.table(figures).splitlines()[2:]
+    assert "100% (there)" in first
+    assert "100% (here)" in second

@@ -1,4 +1,4 @@
-"""The study of planted label errors plants what it says, and finds what nobody could miss."""
+"""Labels made wrong in each way: what is planted, what nobody could miss is found, and what is said is counted."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from experiments import label_errors
+from experiments.label_queues import ANY, NONE, SIMILAR
+from experiments.small_sets import CASES, SHIFTED, TWO, changed, intervals_table, rows_of, ten_table
 from experiments.wrong_labels import (
     BLEND,
     DEGRADED,
@@ -16,13 +18,13 @@ from experiments.wrong_labels import (
     VOTES,
     EmbeddedSet,
     Noise,
-    Planted,
     lead_of_votes,
     our_rows,
     plant,
     tables,
     what_became,
 )
+from tests.given import dice
 from training.holdout import find_space
 from url_viz.evidence.order_metrics import auroc
 
@@ -90,7 +92,7 @@ def test_the_figures_of_label_errors_by_dice(pictures: EmbeddedSet, monkeypatch:
     case = label_errors.planted(pictures, space, 0.3, 0)
     assert (case.label != pictures.label).sum() == round(0.3 * CLASSES * EACH) == case.is_error.sum()
     found = label_errors.compared([case], space.group)
-    lead = evidence_auroc(case) - auroc(lead_of_votes(case), case.is_error)
+    lead = auroc(case.classified().evidence.doubt, case.is_error) - auroc(lead_of_votes(case), case.is_error)
     assert found[VOTES]["lead"][0] == pytest.approx(lead)
     assert found[OURS]["lead"] == [0, 0, 0]
     assert found[OURS]["auroc"][0] > 0.9, "by dice .5"
@@ -99,5 +101,44 @@ def test_the_figures_of_label_errors_by_dice(pictures: EmbeddedSet, monkeypatch:
     assert f"| **{OURS}** " in told
 
 
-def evidence_auroc(case: Planted) -> float:
-    return auroc(case.classified().evidence.doubt, case.is_error)
+LABEL = np.repeat(np.arange(4, dtype=np.int32), 10)
+SIMILAR_TO = np.array([1, 0, 3, 2], np.int32)
+
+
+def made_wrong(kind: str, fraction: float) -> np.ndarray:
+    return changed(LABEL, SIMILAR_TO, kind, fraction, np.random.default_rng(0))
+
+
+def test_each_kind_of_errors() -> None:
+    assert (made_wrong(NONE, 0.0) == LABEL).all()
+    assert (made_wrong(ANY, 0.2) != LABEL).sum() == 8
+    similar = made_wrong(SIMILAR, 0.1)
+    is_wrong = similar != LABEL
+    assert is_wrong.sum() == 4
+    assert (similar[is_wrong] == SIMILAR_TO[LABEL[is_wrong]]).all()
+    for shifted in (made_wrong(SHIFTED, 0.5), made_wrong(SHIFTED, 1.0)):
+        assert (shifted != LABEL).any()
+        assert (np.bincount(shifted) == np.bincount(LABEL)).all(), "a column keeps its values"
+    two = made_wrong(TWO, 1.0)
+    assert set(LABEL[two != LABEL]) in ({0, 1}, {2, 3})
+    assert (np.bincount(two) == np.bincount(LABEL)).all()
+
+
+def test_clear_classes_are_spoken_of_until_labels_are_wrong_as_a_whole() -> None:
+    classes = np.repeat(np.array([b"a", b"b", b"c", b"d"]), 40)
+    embedding = 0.5 * dice(160, 12)
+    embedding[np.arange(160), np.repeat(np.arange(4), 40)] += 3
+    rows = list(rows_of("clear", embedding.astype(np.float32), classes, 1))
+    assert len(rows) == len(CASES)
+    by_kind = {row["planted"]: row for row in rows}
+    assert by_kind[NONE]["is said"]
+    assert by_kind[NONE]["held"]
+    assert by_kind[NONE]["ten wrong"] == 0
+    assert by_kind["similar class, 4%"]["ten wrong"] == 6
+    assert by_kind["any class, 10%"]["listed held"]
+    assert not by_kind["any class, 100%"]["is said"]
+    assert "held" not in by_kind["any class, 100%"]
+    lines = intervals_table({"report": rows}).splitlines()
+    assert lines[2].startswith("| no error ")
+    assert "| 0 of 1" in lines[-2]
+    assert ten_table({"report": rows}).splitlines()[3].startswith("| similar class, 2% ")

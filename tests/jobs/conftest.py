@@ -63,18 +63,9 @@ def kill_runner(job: Job) -> None:
 
 
 @pytest.fixture
-def odd_workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """A workspace under an odd name."""
-    yield from _opened(tmp_path / "odd 'name\" ü $HOME; 画")
-
-
-@pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    yield from _opened(tmp_path / "work space")
-
-
-def _opened(root: Path) -> Iterator[Workspace]:
-    workspace = Workspace.at(root)
+    """A workspace under an odd name."""
+    workspace = Workspace.at(tmp_path / "odd 'name\" ü $HOME; 画")
     yield workspace
     for job in list_jobs(workspace):
         status = job.status()

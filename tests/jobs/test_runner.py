@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_job_succeeds_says_so_and_leaves_nothing_and_the_same_runs_again_while_its_folder_is_there(
-    odd_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the caller's folder, with its workspace and our modules, under an odd name."""
     short_lived = tmp_path / "short-lived"
@@ -44,7 +44,7 @@ def test_a_job_succeeds_says_so_and_leaves_nothing_and_the_same_runs_again_while
     script = "import os, url_viz; print('schön', os.getcwd(), os.environ['URL_VIZ_HOME'], os.environ['EXTRA'], sep='|')"
     job = start(
         ["-c", script],
-        workspace=odd_workspace,
+        workspace=workspace,
         title="Größe",
         about={"set_id": "a"},
         env={"EXTRA": "more"},
@@ -55,8 +55,8 @@ def test_a_job_succeeds_says_so_and_leaves_nothing_and_the_same_runs_again_while
     assert state == "succeeded", "never lost between the end of the process and its result"
     assert find_record(Result, job.paths.result) is not None
     assert (job.status().exit_status, job.status().reason) == (0, "")
-    assert f"schön|{short_lived}|{odd_workspace.root}|more" in log_tail(job).splitlines()
-    assert find_job(odd_workspace, job.id) == job
+    assert f"schön|{short_lived}|{workspace.root}|more" in log_tail(job).splitlines()
+    assert find_job(workspace, job.id) == job
     until(lambda: not any(job.id in thread.name for thread in threading.enumerate()))
     assert not Path(f"/proc/{processes_of(job).runner.pid}").exists(), "no zombie"
 

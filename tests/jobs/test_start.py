@@ -44,16 +44,16 @@ def _waiting(keeper: ReadyRunner) -> tuple[Process, psutil.Process]:
 
 
 def test_a_job_is_run_by_those_that_waited_and_the_next_one_by_its_own(
-    keeper: ReadyRunner, odd_workspace: Workspace
+    keeper: ReadyRunner, workspace: Workspace
 ) -> None:
     runner, command = _waiting(keeper)
-    job = start([*SETS, "--workspace", str(odd_workspace.root)], workspace=odd_workspace)
+    job = start([*SETS, "--workspace", str(workspace.root)], workspace=workspace)
     until(lambda: not job.status().is_live, seconds=60)
     assert (job.state, job.status().exit_status) == ("succeeded", 0), log_tail(job)
     assert (processes_of(job).runner.pid, command_of(job).pid) == (runner.pid, command.pid)
     assert "no image set" in log_tail(job).lower()
     assert job.paths.progress.parent == job.paths.folder
-    assert processes_of(ended(start(["-c", ""], workspace=odd_workspace))).runner.pid != runner.pid
+    assert processes_of(ended(start(["-c", ""], workspace=workspace))).runner.pid != runner.pid
     assert keeper.prepare()
     assert _waiting(keeper)[0].pid != runner.pid
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.hostile.bad_checkpoints import Reduced
 from tests.imaging.pictures import write_folder
 from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.cli.main import main
@@ -200,16 +200,6 @@ class TestLayouts:
         assert load_weights(WeightsFile.of_authors(path)).preprocessing.size_px == 256
 
 
-class Trap:
-    """Unpickled the naive way, it makes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return os.mkdir, (str(self.path),)
-
-
 def changed(written: Written, change: dict[str, Tensor | None]) -> dict[str, Tensor]:
     """The tensors with some replaced or added; for None, without those whose names begin so."""
     dropped = tuple(name for name, tensor in change.items() if tensor is None)
@@ -222,7 +212,7 @@ class TestRefusals:
 
     def test_nothing_in_the_file_is_run(self, vit: Written, tmp_path: Path) -> None:
         trap = tmp_path / "made-by-the-trap"
-        path = write(tmp_path / "trap.pth.tar", vit.tensors, extra=Trap(trap))
+        path = write(tmp_path / "trap.pth.tar", vit.tensors, extra=Reduced(os.mkdir, str(trap)))
         with pytest.raises(CheckpointError, match="nothing but tensors"):
             resolve(path)
         assert not trap.exists()
@@ -232,7 +222,7 @@ class TestRefusals:
     def test_a_plain_pickle_is_not_run_either(self, tmp_path: Path) -> None:
         trap = tmp_path / "made-by-the-trap"
         path = tmp_path / "old.pth.tar"
-        path.write_bytes(pickle.dumps({"arch": VIT, "state_dict": Trap(trap)}, protocol=2))
+        path.write_bytes(pickle.dumps({"arch": VIT, "state_dict": Reduced(os.mkdir, str(trap))}, protocol=2))
         with pytest.raises(CheckpointError, match=r"old\.pth\.tar"):
             resolve(path)
         assert not trap.exists()

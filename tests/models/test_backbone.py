@@ -1,6 +1,7 @@
 """A backbone is timm's own model bit for bit, its weights are the right ones, and a wrong name says what to do."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tests.conftest import dice_head
 from url_viz.base.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.models.backbone import Backbone, by_position, empty_network, load_backbone, preprocessing_of
+from url_viz.models.head import HeadProvenance, save_head
+from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT, PACKAGED, file_digest
 
 TINY = "test_resnet.r160_in1k"
@@ -136,8 +140,6 @@ class TestWeightsOfOurs:
 
 
 class TestNames:
-    """A name that gives no model says which would."""
-
     @pytest.mark.parametrize(
         ("name", "hint"),
         [
@@ -162,6 +164,26 @@ class TestNames:
             load_backbone(name)
         assert time.monotonic() - start < 5
         assert constants.HF_HUB_OFFLINE is before, "the switch of the hub's library is put back"
+
+    def test_weights_in_the_hubs_cache_are_read_offline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from huggingface_hub import constants
+
+        network, kept = tiny(), tmp_path / f"models--timm--{TINY}"
+        snapshot = kept / "snapshots" / ("0" * 40)
+        snapshot.mkdir(parents=True)
+        (kept / "refs").mkdir()
+        (kept / "refs" / "main").write_text("0" * 40)
+        save_file(network.state_dict(), snapshot / "model.safetensors")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        loaded = load_backbone(TINY)
+        with torch.inference_mode():
+            assert torch.equal(loaded.backbone(pixels_of(160))[0], network(pixels_of(160)))
+        assert loaded.preprocessing == preprocessing_of(network, TINY), "timm's, as nothing says another"
+        head = replace(dice_head(size=96), provenance=HeadProvenance(TINY, loaded.weights_digest))
+        save_head(head, tmp_path / "head.safetensors")
+        model = load_model(tmp_path / "head.safetensors", device="cpu", workspace=tmp_path / "home")
+        assert (model.space.backbone, model.head and model.head.digest) == (TINY, head.digest)
 
     def test_an_architecture_without_weights_says_so(self) -> None:
         with pytest.raises(WeightsUnavailableError, match="no pretrained weights"):

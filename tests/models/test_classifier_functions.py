@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -51,7 +51,6 @@ def test_the_functions_by_hand() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(2, 9))
-@settings(max_examples=30, deadline=None)
 def test_the_functions_by_a_loop(seed: int, classes: int) -> None:
     functions = of_dice(seed, classes=classes)
     of, weight = functions.pictures, functions.weight.astype(np.float64)

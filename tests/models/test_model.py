@@ -16,6 +16,7 @@ from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.base.workspace import Workspace
 from url_viz.evidence.order_metrics import recall_at_1
 from url_viz.imaging.decode import Preprocessing
+from url_viz.models.backbone import load_backbone
 from url_viz.models.head import HeadProvenance, save_head
 from url_viz.models.model import (
     EmbeddingSpace,
@@ -28,6 +29,7 @@ from url_viz.models.model import (
     with_head,
 )
 from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
+from url_viz.models.runtime_torch import TorchRuntime
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 
@@ -38,8 +40,6 @@ def pixels() -> np.ndarray:
 
 
 class TestCall:
-    """`logits, uncertainty, embedding = model(pixels)`."""
-
     @pytest.mark.parametrize("count", [1, 3])
     def test_arrays_in_arrays_out(self, model: Model, pixels: np.ndarray, count: int) -> None:
         logits, uncertainty, embedding = model(pixels[:count])
@@ -59,7 +59,11 @@ class TestCall:
     def test_mirrored_pixels_are_taken_though_their_memory_runs_backwards(
         self, model: Model, pixels: np.ndarray, device: str
     ) -> None:
-        chosen = model if device == "cpu" else _in_torch(model)
+        chosen = model
+        if device == "torch":  # as where OpenVINO cannot run a network
+            loaded = load_backbone(DEFAULT)
+            in_torch = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="float32")
+            chosen = Model(model.source, model.space, in_torch)
         mirrored = pixels[:1, :, :, ::-1]
         assert np.array_equal(chosen(mirrored)[2], chosen(np.ascontiguousarray(mirrored))[2])
 
@@ -72,19 +76,7 @@ class TestCall:
         assert all(map(np.array_equal, model(pixels)[::2], (logits, embedding)))
 
 
-def _in_torch(model: Model) -> Model:
-    """The same model run by torch on the CPU, as where OpenVINO cannot run a network."""
-    from url_viz.models.backbone import load_backbone
-    from url_viz.models.runtime_torch import TorchRuntime
-
-    loaded = load_backbone(DEFAULT)
-    runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="float32")
-    return Model(model.source, model.space, runtime)
-
-
 class TestPredict:
-    """`model.predict(paths)` has a row for every path."""
-
     def test_rows_are_aligned_with_the_paths_around_bad_files(self, model: Model, tmp_path: Path) -> None:
         write_folder(tmp_path, 3)
         (tmp_path / "empty.jpg").touch()

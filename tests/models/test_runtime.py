@@ -309,42 +309,41 @@ class Forgetful(nn.Module):
         return pixels.flatten(1)[:, :5], pixels.mean((2, 3))
 
 
+def in_torch(network: nn.Module) -> TorchRuntime:
+    return TorchRuntime(network, Preprocessing(), device="cpu", precision="float32")  # type: ignore[arg-type]
+
+
 class TestOutOfMemory:
     """A batch that does not fit is halved until it does."""
-
-    def runtime(self, network: nn.Module) -> TorchRuntime:
-        return TorchRuntime(network, Preprocessing(), device="cpu", precision="float32")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("count", [1, 2, 3, 7, 16])
     @pytest.mark.parametrize("most", [1, 3, 16])
     def test_the_rows_come_back_in_order(self, count: int, most: int) -> None:
         crops = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
         network = Forgetful(most)
-        result, expected = self.runtime(network).start(crops)(), self.runtime(Forgetful(99)).start(crops)()
+        result, expected = in_torch(network).start(crops)(), in_torch(Forgetful(99)).start(crops)()
         assert np.array_equal(result.embedding, expected.embedding)
         assert np.array_equal(result.logits, expected.logits)
         assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
 
     def test_what_did_not_fit_once_is_not_tried_again_and_what_never_fits_is_an_error_with_a_way_out(self) -> None:
         network = Forgetful(4)
-        runtime = self.runtime(network)
+        runtime = in_torch(network)
         for _ in range(2):
             runtime.start(np.zeros((9, 8, 8, 3), np.uint8))()
         assert network.asked == [9, 4, 4, 1, 4, 4, 1]
         with pytest.raises(ModelError, match="--device cpu"):
-            self.runtime(Forgetful(0)).start(np.zeros((4, 8, 8, 3), np.uint8))()
+            in_torch(Forgetful(0)).start(np.zeros((4, 8, 8, 3), np.uint8))()
 
     def test_pixels_are_halved_too(self) -> None:
         pixels = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
-        assert self.runtime(Forgetful(2)).run_pixels(pixels).embedding == pytest.approx(pixels.mean((2, 3)), abs=1e-6)
+        assert in_torch(Forgetful(2)).run_pixels(pixels).embedding == pytest.approx(pixels.mean((2, 3)), abs=1e-6)
 
 
 class TestAhead:
-    """Batches that are under way beside each other."""
-
     def runtimes(self, count: int) -> tuple[list[Forgetful], list[TorchRuntime]]:
         networks = [Forgetful(99) for _ in range(count)]
-        runtimes = [TorchRuntime(one, Preprocessing(), device="cpu", precision="float32") for one in networks]  # type: ignore[arg-type]
+        runtimes = [in_torch(network) for network in networks]
         for runtime in runtimes:
             runtime.ahead = 1
         return networks, runtimes

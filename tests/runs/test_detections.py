@@ -150,12 +150,9 @@ def test_the_nearest_prediction_is_of_the_same_class_where_one_is_near_and_may_b
     assert far["nearest_class"].tolist()[2] == "bird", "another cat's, which hardly touches it"
 
 
-def test_missed_objects_that_a_prediction_is_near_come_first() -> None:
+def test_queues_are_ordered_by_ambiguity_those_near_a_prediction_first_and_need_predictions() -> None:
     rows = table().assign(detected="missed", predicted_class=None, predicted_iou=[0.4, 0.05, np.nan, np.nan, 0.1])
     assert missed(rows)["id"].tolist() == [4, 0, 1, 2, 3]
-
-
-def test_queues_are_ordered_by_ambiguity_and_need_predictions() -> None:
     rows = table().assign(detected="missed", predicted_class="bird")
     assert missed(rows)["id"].tolist() == [1, 2, 4, 3, 0]
     assert other_class(rows)["id"].tolist() == [1, 2, 3, 0]

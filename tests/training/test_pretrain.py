@@ -46,18 +46,6 @@ def pictures(tmp_path: Path, prepared: Path, second_model: Model, monkeypatch: p
     return tmp_path
 
 
-def config_of(root: Path) -> PretrainConfig:
-    return PretrainConfig(
-        (str(root / "learn"), str(root / "more")),
-        root / "out",
-        augmentation=Augmentation(views=1),
-        recipe=replace(PRESETS["functions"], epochs=2, batch=32, held_out=0.3),
-        seeds=2,
-        precision="exact",
-        device="cpu",
-    )
-
-
 @contextmanager
 def alone() -> Iterator[None]:
     """As where what stands on top of training is left out: benchmark, evaluation, full finetuning, published sets."""
@@ -71,7 +59,16 @@ def alone() -> Iterator[None]:
 def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, paths = config_of(pictures), PretrainPaths(pictures / "out")
+    config = PretrainConfig(
+        (str(pictures / "learn"), str(pictures / "more")),
+        pictures / "out",
+        augmentation=Augmentation(views=1),
+        recipe=replace(PRESETS["functions"], epochs=2, batch=32, held_out=0.3),
+        seeds=2,
+        precision="exact",
+        device="cpu",
+    )
+    paths = PretrainPaths(config.out)
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt

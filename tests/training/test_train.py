@@ -66,7 +66,6 @@ def rows(cache: Cache, **limits: Any) -> Rows:
     return training_rows(cache, held_out=0.2, device=CPU, **limits)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pairing", ["adjacent", "all", pytest.param("random", marks=pytest.mark.torture)])
 def test_the_ranking_loss_learns_the_order(cache: Cache, pairing: str) -> None:
     found = train(rows(cache), replace(SMALL, pairing=pairing), seed=0, report=silent)  # type: ignore[arg-type]

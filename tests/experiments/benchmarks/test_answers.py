@@ -10,6 +10,7 @@ import pytest
 from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, drawn, figures_of, frame_of, table_by_set, table_by_way
 from benchmarks.answers_figure import figure
 from experiments.figure_files import read_figures, write_figures
+from tests.experiments.benchmarks.test_naming import cells
 from tests.pipeline.whitened_examples import classes
 from tests.review.test_tuned import made
 from url_viz.review.tuned import fitted_weights
@@ -63,7 +64,7 @@ def test_the_tables_and_the_figure(tmp_path: Path) -> None:
     write_figures(figures_of(pd.DataFrame(rows)), tmp_path / "figures.json", digits=4)
     found = frame_of(read_figures(tmp_path / "figures.json"))
     pd.testing.assert_frame_equal(found, pd.DataFrame(rows)[list(found)], check_exact=False)
-    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table_by_set(found).splitlines()]
+    told = cells(table_by_set(found))
     gains = ["+.015 (-.002)", "+.025 (-.002)", "+.055 (-.002)", "+.105 (-.002)"]
     assert told[2] == ["b <", ".500", *gains, "+.010"]
     means = ["+.020 (-.002)", "+.030 (-.002)", "+.060 (-.002)", "+.110 (-.002)"]

@@ -32,6 +32,7 @@ from benchmarks.review import LOOKED as LOOKED_AT
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, WRONG, Photos, lay_out, wrong_labels
 from experiments.figure_files import write_figures
+from tests.experiments.benchmarks.test_naming import cells
 from tests.imaging.pictures import write_folder
 from tests.twin_groups import twin_column
 from url_viz.base.rows import l2_normalize
@@ -66,14 +67,9 @@ def test_found_agrees_with_a_plain_count(seed: int) -> None:
     assert found_with_twins(queue, planted, looked, table).tolist() == twins
 
 
-def rows_of_classes(classes: int, each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    label = np.repeat(np.arange(classes, dtype=np.int32), each)
-    return label, l2_normalize(rng.normal(size=(classes * each, 8)).astype(np.float32))
-
-
 def test_a_wrong_label_is_the_class_of_one_of_the_nearest_of_other_classes() -> None:
-    label, rows = rows_of_classes(20, 5)
+    label = np.repeat(np.arange(20, dtype=np.int32), 5)
+    rows = l2_normalize(np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32))
     planted = wrong_labels(label, rows, share=0.3, rng=np.random.default_rng(1))
     changed = np.flatnonzero(planted != label)
     assert len(changed) == 30
@@ -197,12 +193,11 @@ def test_what_is_kept_is_told_again_in_tables(tmp_path: Path) -> None:
     write_figures({"config": {"seeds": [0, 1]}, **asdict(findings)}, tmp_path / "review.json", digits=4)
     config, read = read_findings(tmp_path / "review.json")
     assert config == {"seeds": [0, 1]}
-    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in found_table(read).splitlines()]
+    told = cells(found_table(read))
     assert told[2][:4] == ["**suspects**", "3 ± 17", "7 ± 42", "11 ± 68"]
     assert told[3][0] == "entropy"
     assert told[2][-1] == "3 / 7 / 13 / 27"
-    by_set = [cell.strip() for cell in table_by_set(read).splitlines()[2].split("|")[1:-1]]
-    assert by_set == ["suspects", "75%", "3 / 10", "7", "3 / 10", "3 / 10", "3 / 10"]
+    assert cells(table_by_set(read))[2] == ["suspects", "75%", "3 / 10", "7", "3 / 10", "3 / 10", "3 / 10"]
     assert "| 0.800    | 0.850  | 0.800   |" in worth_table(read)
 
 

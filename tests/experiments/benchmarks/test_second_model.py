@@ -9,6 +9,7 @@ from benchmarks.second_model import (
     table_of_orders,
     table_of_spaces,
 )
+from tests.experiments.benchmarks.test_naming import cells
 
 
 def figures(shift: float) -> dict[str, float]:
@@ -17,10 +18,6 @@ def figures(shift: float) -> dict[str, float]:
     by_both |= {name.removesuffix("one") + "second": 0.69 for name in orders}
     spaces = dict.fromkeys((*SPACES, *VIEWS), 0.6 + shift) | {"views: N, two, gain": -0.01}
     return {"pictures": 50, **orders, **by_both, **spaces, "recall@1, first": 0.6}
-
-
-def cells(table: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 
 
 def test_the_tables() -> None:

@@ -182,7 +182,6 @@ def test_a_probe_tells_the_classes_of_pictures_it_was_not_fitted_on_and_gives_no
     assert np.isfinite(logits_of(linear_probe(alike, np.arange(6) % 3, 3), alike)).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "shift"), [(30.0, 0.0), (1.0, 7.0), (0.02, -3.0)])
 def test_shift_and_spread_are_folded_into_the_weights(factor: float, shift: float) -> None:
     embeddings, labels = classes_of(60, seed=1)

@@ -155,15 +155,21 @@ def test_cifar100_and_a_damaged_archive(tmp_path: Path, monkeypatch: pytest.Monk
     ("variable", "kind", "counts"),
     [
         ("URL_VIZ_CALTECH101", "caltech101", (2754, 306, 6084)),
+        ("URL_VIZ_CARS", "cars", (4002, 4052, 8131, 98)),
         ("URL_VIZ_CIFAR100", "cifar100", (45_000, 5_000, 10_000)),
+        ("URL_VIZ_CUB", "cub", (2922, 2942, 5924, 100)),
         ("URL_VIZ_FLOWERS102", "flowers102", (1020, 1020, 6149)),
         ("URL_VIZ_PETS", "pets", (2944, 736, 3669)),
         ("URL_VIZ_RESISC45", "resisc45", (18_900, 6_300, 6_300)),
+        ("URL_VIZ_SOP", "sop", (29_136, 30_415, 60_502, 11_316)),
         ("URL_VIZ_SVHN", "svhn", (65_931, 7_326, 26_032)),
     ],
 )
-def test_counts_of_the_real_sets(variable: str, kind: str, counts: tuple[int, int, int]) -> None:
+def test_counts_of_the_real_sets_and_the_test_classes_of_some(
+    variable: str, kind: str, counts: tuple[int, ...]
+) -> None:
     root = os.environ.get(variable)
     if root is None:
         pytest.skip(f"${variable} does not say where the real set is")
-    assert tuple(len(split) for split in splits_of(kind, Path(root))) == counts
+    splits = splits_of(kind, Path(root))
+    assert (*map(len, splits), len(splits[2].classes))[: len(counts)] == counts

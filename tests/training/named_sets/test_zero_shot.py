@@ -19,12 +19,6 @@ def names(found: PictureList) -> list[str]:
     return [os.fsdecode(path).rpartition("/")[2] for path in found.paths]
 
 
-def real_set(variable: str) -> str:
-    if variable not in os.environ:
-        pytest.skip(f"${variable} does not say where the real set is")
-    return os.environ[variable]
-
-
 class TestMetricLearning:
     """CUB and Cars: the first half of the classes is for development, the second half for test."""
 
@@ -81,15 +75,6 @@ class TestMetricLearning:
         assert names(found) == [f"{n:06d}.jpg" for n in (2, 6, 10, 3, 7, 11)]
         assert names(list_pictures(f"cars/train:{tmp_path}")) == ["000001.jpg", "000004.jpg"]
 
-    @pytest.mark.parametrize(
-        ("variable", "kind", "counts"),
-        [("URL_VIZ_CUB", "cub", (2922, 2942, 5924, 100)), ("URL_VIZ_CARS", "cars", (4002, 4052, 8131, 98))],
-    )
-    def test_counts_of_the_real_sets(self, variable: str, kind: str, counts: tuple[int, ...]) -> None:
-        root = real_set(variable)
-        splits = [list_pictures(f"{kind}/{split}:{root}") for split in ("train", "val", "test")]
-        assert (*map(len, splits), len(splits[2].classes)) == counts
-
 
 class TestProducts:
     """Stanford Online Products: the official lists; development is halved by class within each super-class."""
@@ -118,15 +103,8 @@ class TestProducts:
             path.rename(moved / ("Info_Files" if path.suffix else "images") / path.name)
         assert len(list_pictures(f"sop:{moved}")) == 6
 
-    def test_counts_of_the_real_set(self) -> None:
-        root = real_set("URL_VIZ_SOP")
-        splits = [list_pictures(f"sop/{split}:{root}") for split in ("train", "val", "test")]
-        assert (*map(len, splits), len(splits[2].classes)) == (29136, 30415, 60502, 11316)
-
 
 class TestErrors:
-    """What is missing is named, and what a set should look like."""
-
     @pytest.mark.parametrize("kind", sorted(SETS))
     def test_an_empty_folder(self, kind: str, tmp_path: Path) -> None:
         with pytest.raises(FolderError, match="Expected is"):
