@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.given import by_turns, given_set
 from tests.leaky import BLANK, BROKEN, BURST, COPY, LEAKS, NEAR, WRONG, leaky_set
 from tests.object_sets import write_objects
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from url_viz.base.errors import UsageError
 from url_viz.findings.findings import rules
 from url_viz.findings.gate import Bound, GateResult, RuleResult, policy_of, read_policy
@@ -73,8 +73,8 @@ def test_bounds_by_hand() -> None:
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return leaky_set(tmp_path_factory.mktemp("gate"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(leaky_set)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from tests.ui.pages import opened, words
 from tests.wrong_labels import set_with_wrong_labels
 from url_viz.cli.main import main
@@ -73,8 +73,8 @@ def test_agreement_by_people_and_by_ambiguity() -> None:
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_with_wrong_labels(tmp_path_factory.mktemp("people"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(set_with_wrong_labels)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import timm
 import torch
 
 from examples.soft_labels import SoftPictures, lightning_module, train_with_timm
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import ImageSetError
 from url_viz.cli.main import main
@@ -51,8 +51,8 @@ def test_classes_called_as_the_first_columns_get_a_number() -> None:
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_with_wrong_labels(tmp_path_factory.mktemp("soft"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(set_with_wrong_labels)
 
 
 @pytest.fixture
