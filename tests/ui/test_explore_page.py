@@ -1,4 +1,4 @@
-"""Explore as a visitor meets it, through app.py: loaded, narrowed, linked."""
+"""Explore as a visitor meets it, through app.py: loaded, narrowed, linked, its map made anew."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,7 @@ from tests.object_sets import write_objects
 from tests.ui.pages import (
     APP,
     app,
+    call_of,
     linked,
     map_data,
     named,
@@ -28,10 +29,13 @@ from tests.ui.pages import (
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import OneOf
 from url_viz.evidence.order import grade
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, open_image_set
+from url_viz.jobs import cancel_job, list_jobs
 from url_viz.labels.ambiguity import between_filters
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.store.tables.tables import PLACED, UMAP, Coordinates
+from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.session import DIALOG
 
@@ -277,3 +281,32 @@ def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> No
     at.run()
     assert "wide" not in at.query_params
     assert at.button(key="chip.selection")
+
+
+def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model: Model) -> None:
+    image_set = embed_folder(write_folder(tmp_path / "some", 6), model=model, workspace=home.root)
+    assert image_set.maps.placed_fraction == 0
+    contents = np.unique(image_set.core.contents)
+    with Writer(home.set_paths(image_set.set_id), image_set.root) as writer:
+        method = np.where(np.arange(6) < 3, UMAP, PLACED).astype(np.int8)
+        writer.put_coordinates(image_set.space.key, Coordinates(contents, np.ones((6, 2), np.float32), method))
+    image_set = open_image_set(image_set.root, workspace=home.root)
+    assert image_set.maps.placed_fraction == 0.5
+
+    def script(image_set) -> None:  # type: ignore[no-untyped-def]
+        import streamlit as st
+
+        from url_viz.ui.explore.explore_map import show_refit
+
+        st.text("The map")
+        show_refit(image_set)
+
+    at = AppTest.from_function(script, args=(image_set,)).run()
+    assert at.button(key="refit").label == "Recompute the map (50% added later)"
+    at.button(key="refit").click().run()
+    [job] = list_jobs(home)
+    assert call_of(job).what.words == ("sets", "refit")
+    assert call_of(job).given["folder"] == image_set.root
+    cancel_job(job, grace_s=0.1)
+    image_set.maps.refit()
+    assert open_image_set(image_set.root, workspace=home.root).maps.placed_fraction == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.findings.test_shortcuts import write_planted
 from tests.given import given_set
 from tests.imaging.pictures import noise
 from tests.leaky import leaky_set
@@ -15,7 +16,7 @@ from tests.object_sets import write_objects
 from tests.read_sets import copied
 from tests.ui.pages import opened, panes, stacked, with_picture, words
 from url_viz.base.workspace import Workspace
-from url_viz.columns.filters import NameContains, ReviewSpec
+from url_viz.columns.filters import NameContains, OneOf, ReviewSpec, Scope
 from url_viz.columns.measures import shown_reason
 from url_viz.evidence.order import grade
 from url_viz.image_set import ImageSet
@@ -24,6 +25,7 @@ from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.explore import page, sentence
 from url_viz.ui.explore.view import VIEW, ExploreView
+from url_viz.ui.session import DIALOG
 
 pytestmark = pytest.mark.slow
 
@@ -269,3 +271,18 @@ def test_without_findings_the_button_leads_to_all_reviews(
     at.button(key="explore.review").click().run()
     assert not at.exception
     assert at.session_state["view.review"] is None
+
+
+@pytest.mark.slow
+def test_what_tells_classes_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_set = given_set(tmp_path, write_planted(tmp_path / "photos"))
+    monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
+    at = opened(image_set)
+    assert at.button(key="findings.shortcuts").label == "2 classes told by a shortcut"
+    at.button(key="findings.shortcuts").click().run()
+    shown = words(at)
+    assert "JPEG quality alone tells 2 of 2 classes (cat and dog): 100 % right" in shown
+    assert "cat: 40; others: 90 (100 % right" in shown
+    at.button(key="shortcuts.JPEG quality").click().run()
+    assert at.session_state[VIEW].scope == Scope(filters=(OneOf("label", ("cat", "dog")),))
+    assert DIALOG not in at.session_state, "it is closed"

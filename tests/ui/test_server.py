@@ -1,8 +1,11 @@
-"""The server has the default model converted while the first page is looked at, and nobody converts it twice."""
+"""The server has the default model converted once, while the first page is looked at, and sends without delay."""
 
+import asyncio
 import shutil
+import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,7 +16,7 @@ from filelock import FileLock
 from url_viz.base.workspace import Workspace
 from url_viz.models.model import load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
-from url_viz.ui.server import prepare_model
+from url_viz.ui.server import prepare_model, sending_at_once
 
 
 def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(
@@ -54,3 +57,35 @@ def test_who_comes_while_it_is_converted_waits_and_takes_what_was_made(
         shutil.copytree(prepared / "models" / folder.name, folder)
     second.join()
     assert [model.name for model in loaded] == [DEFAULT]
+
+
+class _Told(asyncio.Protocol):
+    """Sends whether its connection sends at once: b"1" or b"0"."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        of_connection = transport.get_extra_info("socket")
+        is_at_once = of_connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"1" if is_at_once else b"0")
+        transport.close()
+
+
+async def _asked(sock: socket.socket) -> bytes:
+    async with sending_at_once(None):
+        server = await asyncio.get_running_loop().create_server(_Told, sock=sock)
+        async with server:
+            reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
+            told = await reader.read()
+            writer.close()
+    return told
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_answers_leave_at_once(family: socket.AddressFamily, host: str) -> None:
+    try:
+        sock = socket.socket(family)  # as Streamlit: no protocol is named
+        sock.bind((host, 0))
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with ThreadPoolExecutor(1) as pool:  # after a test with Playwright a loop runs in this thread
+        assert pool.submit(asyncio.run, _asked(sock)).result() == b"1"

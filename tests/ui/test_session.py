@@ -1,16 +1,19 @@
-"""One session: a key has one name, the view of Explore is one value, and another set begins afresh."""
+"""One session: a key has one name, a page keeps its tab, and the view of Explore is one value that a link holds."""
 
 import ast
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.ui.pages import APP, app, told, turned_to
-from url_viz.columns.filters import OneOf
+from tests.ui.pages import APP, app, opened, told, turned_to, words
+from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import MOST_CORNERS, Between, OneOf
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_map import MAP
-from url_viz.ui.explore.view import VIEW, ExploreView, query_of
+from url_viz.ui.explore.view import VIEW, ExploreView, query_of, view_of
+from url_viz.ui.menu import TAB
 from url_viz.ui.session import Key
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +155,93 @@ def test_keys_are_made_of_what_they_depend_on() -> None:
     assert MAP.under("abc") == "view.map.abc"
     assert MAP.under("abc", "sub") == "view.map.abc.sub"
     assert isinstance(MAP.under("abc"), Key)
+
+
+TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        ExploreView(),
+        ExploreView(measure="confusability", colour="decision", collapse_twins=False, hide_tiny=False, style="fog"),
+        ExploreView(size="value", colour="brightness"),
+        ExploreView(names=False, side="clear", is_wide=True),
+        ExploreView(cuts=(92.5,), polygon=TRIANGLE),
+        ExploreView(filters=(OneOf("label", ("cat", "dog & co")), Between("width", 100.0, None))),
+    ],
+)
+def test_a_link_brings_the_view_back(view: ExploreView) -> None:
+    assert view_of(query_of(view)) == view
+
+
+def test_what_a_newcomer_sees_needs_no_words() -> None:
+    assert query_of(ExploreView()) == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"above": ["200"]},
+        {"above": ["much"]},
+        {"above": ["20,80"]},
+        {"lasso": ["1,2 3,4"]},
+        {"lasso": ["1,2 3,4 5"]},
+        {"lasso": ["1,2 3,nan 5,6"]},
+        {"lasso": ["1,1 " * (MOST_CORNERS + 1)]},
+        {"min.width": ["inf"]},
+        {"set": ["0123456789abcdef"], "unknown": ["1"]},
+    ],
+)
+def test_nonsense_is_passed_over(query: dict[str, list[str]]) -> None:
+    assert view_of(query) == ExploreView()
+
+
+@pytest.mark.parametrize("cut", [0.0, 50.0, 92.5, 100.0])
+def test_each_percentile_lies_in_one_part_of_a_cut_order(cut: float) -> None:
+    rank = pd.Series([0.0, 49.9, 50.0, 92.5, 100.0, float("nan")])
+    parts = ExploreView(cuts=(cut,)).parts
+    assert sum(part.holds(rank).astype(int) for part in parts).tolist() == [1, 1, 1, 1, 1, 0]
+    assert parts[0].holds(rank).tolist() == (rank >= cut).tolist(), "the most ambiguous first"
+
+
+def test_without_a_cut_both_sides_have_the_whole_order_and_one_may_be_shown_alone() -> None:
+    assert all(part.holds(pd.Series([0.0, 100.0])).all() for part in ExploreView(side="both").parts)
+    assert [part.side for part in ExploreView(side="clear").shown_parts] == ["clear"]
+    assert [part.side for part in ExploreView(side="both").shown_parts] == ["ambiguous", "clear"]
+    assert [part.side for part in ExploreView().shown_parts] == ["ambiguous"], "what a first visit opens with"
+
+
+SETTINGS = TAB.under("settings")
+
+
+def test_only_the_open_tab_is_drawn_and_it_stands_in_the_address(home: Workspace) -> None:
+    at = opened(page="settings")
+    assert [tab.label for tab in at.tabs] == ["Models", "Image sets", "Jobs"]
+    assert "tab" not in at.query_params, "the first one needs no word"
+    assert "Nothing is running" not in words(at)
+    at = opened(page="jobs")
+    assert "Jobs" in at.query_params["tab"]
+    assert "Model card" not in words(at)
+
+
+def test_an_address_opens_a_tab_and_an_unknown_one_does_no_harm(home: Workspace) -> None:
+    for asked, shown in (("Image sets", "Image sets"), ("<b>", "Models"), ("", "Models")):
+        at = app()
+        at.query_params["tab"] = asked
+        at.switch_page("pages/settings_page.py").run()
+        assert at.session_state[SETTINGS] == shown
+        assert shown in at.query_params.get("tab", "Models")
+
+
+def test_a_page_comes_back_with_its_tab_and_with_another_set(image_set: ImageSet) -> None:
+    at = opened(image_set, "finetune")
+    at.switch_page("pages/review_page.py").run()
+    at.session_state["chosen_set"] = None
+    at.query_params.clear()  # as a browser's next page does
+    at.switch_page("pages/settings_page.py").run()
+    assert at.session_state[SETTINGS] == "Models"
+    at.session_state["chosen_set"] = image_set.set_id
+    at.switch_page("pages/model_page.py").run()
+    assert at.session_state[TAB.under("model")] == "Train"
+    assert "Train" in at.query_params["tab"]

@@ -1,14 +1,23 @@
-"""Text that we did not write reaches a page as text only: how it is escaped, and that no page goes round that."""
+"""Text that we did not write reaches a page as text only, errors as a sentence, and times by the visitor's clock."""
 
+import datetime
+import errno
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
+from tests.given import given_set
+from tests.imaging.pictures import noise
 from tests.ui.markdown_texts import drawn_without_alt, foreign_texts
-from url_viz.ui.text import escape, with_code
+from url_viz.image_set import ImageSet
+from url_viz.ui import text as local_time
+from url_viz.ui.text import date_and_time, escape, time_in_words, with_code
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "url_viz" / "ui"
@@ -119,3 +128,52 @@ def test_commands_in_sentences_are_code_and_all_else_is_literal() -> None:
     assert with_code("Run `pip install a_b`, *now*.") == r"Run `pip install a_b`, \*now\*."
     assert with_code("A lone ` and [x](y)") == escape("A lone ` and [x](y)")
     assert with_code("``") == ""
+
+
+WHEN = datetime.datetime(2026, 11, 29, 22, 9, tzinfo=datetime.UTC)
+
+
+def test_a_time_is_told_in_the_browsers_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert time_in_words(WHEN) == "29 Nov, 22:09 UTC", "no browser says where it is"
+    assert date_and_time(WHEN) == "2026-11-29, 22:09 UTC"
+    monkeypatch.setattr(local_time, "visitors_zone", lambda: ZoneInfo("Asia/Tokyo"))
+    assert time_in_words(WHEN) == "30 Nov, 07:09"
+    assert date_and_time(WHEN) == "2026-11-30, 07:09"
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    """One picture in two files, under embeddings of the user's own."""
+    (tmp_path / "photos").mkdir()
+    noise(1).save(tmp_path / "photos" / "0.jpg")
+    return given_set(tmp_path, ["0.jpg", "1.jpg"], np.ones((2, 4)))
+
+
+def said(act: Callable[[], object]) -> str:
+    """The one toast of a callback that acts so."""
+
+    def script(act: "Callable[[], object]") -> None:
+        from url_viz.ui.text import with_toast
+
+        with_toast(act)()
+
+    [toast] = AppTest.from_function(script, args=(act,)).run().toast
+    return str(toast.value)
+
+
+def test_what_was_done_is_said_and_what_could_not_be(image_set: ImageSet) -> None:
+    assert "no picture with id 17" in said(lambda: image_set.decisions.decide([17], "keep"))
+    assert "1 picture" in said(lambda: image_set.twins.keep_one().sentence)
+    paths = image_set.workspace.set_paths(image_set.set_id)
+    for path in paths.folder.glob("decisions.*"):
+        path.unlink()
+    paths.decisions.write_bytes(b"no database" * 100)
+    assert r"\`sqlite3 FILE .recover\`" in said(lambda: image_set.twins.keep_one().sentence)
+
+
+def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("url_viz.base.records.replaced", full)
+    assert "is full" in said(lambda: image_set.labels.use(None))
