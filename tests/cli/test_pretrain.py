@@ -1,4 +1,4 @@
-"""The command `pretrain`: the job of the app's page, left alone; tests/ui/test_pretrain_form.py waits for one."""
+"""The command `pretrain`: the job of the app's page, left alone; tests/ui/test_adapt.py waits for one."""
 
 from collections.abc import Iterator
 from pathlib import Path

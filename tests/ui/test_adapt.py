@@ -21,7 +21,6 @@ from training.command import FLAT
 from training.config import PRESETS, FinetuneConfig, PretrainConfig
 from url_viz.base.errors import JobError
 from url_viz.base.processes import WITHIN_VARIABLE, within_variable
-from url_viz.base.progress import Progress
 from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.evidence.holdout_report import HoldoutFigure
@@ -55,7 +54,6 @@ from url_viz.ui.adapt import (
 from url_viz.ui.auth import may_read
 from url_viz.ui.compare_models import SECOND
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.widgets.jobs import step_in_words
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
     def script() -> None:
         import streamlit as st
 
-        from tests.ui.test_form import Outer
+        from tests.ui.test_adapt import Outer
         from url_viz.ui.adapt import show_form
 
         st.session_state["made"] = show_form(Outer(), key="form")
@@ -108,13 +106,6 @@ def test_every_field_of_a_real_config_has_a_sentence(config: type) -> None:
         assert any(getattr(one, "documentation", "") for one in getattr(hint, "__metadata__", ())), name
 
 
-COUNT = 8
-
-
-def run(image_set: ImageSet | None) -> AppTest:
-    return opened(image_set, "finetune")
-
-
 def a_run(home: Workspace, image_set: ImageSet, code: str) -> Job:
     out = home.heads / "zoo-1"
     about = {"set_id": image_set.set_id, "model": "m", "out": str(out), "folder": str(image_set.root)}
@@ -123,16 +114,16 @@ def a_run(home: Workspace, image_set: ImageSet, code: str) -> Job:
 
 def test_of_pictures_in_an_archive_it_says_how_they_become_files(tmp_path: Path, home: Workspace, model: Model) -> None:
     archive = shutil.make_archive(str(tmp_path / "zoo"), "zip", write_folder(tmp_path / "zoo", 6, classes=("a", "b")))
-    at = run(embed_folder(archive, model=model, workspace=home.root))
+    at = opened(embed_folder(archive, model=model, workspace=home.root), "finetune")
     assert "no files of one folder" in at.error[0].value
     assert "adapt" not in [button.key for button in at.button]
 
 
 def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
-    at = run(image_set)
+    at = opened(image_set, "finetune")
     text = words(at)
     assert "which pictures here are easily mistaken" in text
-    assert "8 pictures · under a minute" in text
+    assert f"{COUNT} pictures · under a minute" in text
     assert "Adapt to these pictures" in text
     at.radio(key="finetune.mode").set_value("labels").run()
     assert f"What you have without training: {image_set.order().reason}" in words(at)
@@ -148,12 +139,15 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     assert "cannot be combined" in at.error[0].value
 
 
-def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Path, model: Model) -> None:
-    unlabelled = embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root)
-    at = run(unlabelled)
+def test_labels_are_asked_for_where_there_are_none(tmp_path: Path, read_once: Read) -> None:
+    unlabelled = read_once(write_folder(tmp_path / "flat", 4))
+    at = opened(unlabelled, "finetune")
     at.radio(key="finetune.mode").set_value("labels").run()
     assert "This set has no class folders, which this training needs." in words(at)
     assert at.button(key="adapt").disabled
+    at = form(unlabelled)
+    assert WITHOUT_SETS in words(at)
+    assert "pretrain" not in [button.key for button in at.button]
 
 
 OPTIONS = {
@@ -165,55 +159,28 @@ OPTIONS = {
     ),
 }
 """Of each mode some that are asked for, and some that are not."""
+ON_BUTTON = {
+    "instance": ("Adapt to these pictures", "secondary"),
+    "labels": ("Adapt to these classes", "primary"),
+    "full": ("Finetune backbone and head", "secondary"),
+}
 
 
-def test_only_the_options_that_a_mode_reads_are_asked_for(image_set: ImageSet) -> None:
-    at = run(image_set)
-    expected = {"instance": "Adapt to these pictures", "labels": "Adapt to these classes"}
+def test_a_mode_asks_for_what_it_reads_and_its_button_is_not_blue_where_it_is_hard_to_beat(image_set: ImageSet) -> None:
+    at = opened(image_set, "finetune")
+    warning = hard_to_beat(image_set)
+    assert warning.startswith(f"What you have without training is hard to beat with {len(image_set)} pictures. ")
+    warnings = {"instance": warning, "full": "No gain is shown on a few hundred pictures", "labels": ""}
     for mode, (shown, hidden) in OPTIONS.items():
         at.radio(key="finetune.mode").set_value(mode).run()
         widgets = (*at.number_input, *at.selectbox, *at.toggle)
         keys = {widget.key.removeprefix("finetune.") for widget in widgets if widget.key}
         assert shown <= keys
         assert not hidden & keys
-        assert at.button(key="adapt").label == expected.get(mode, "Finetune backbone and head")
-
-
-def test_before_a_head_is_adapted_it_says_what_is_hard_to_beat_and_that_button_is_not_blue(image_set: ImageSet) -> None:
-    at = run(image_set)
-    warning = hard_to_beat(image_set)
-    assert warning.startswith(f"What you have without training is hard to beat with {len(image_set)} pictures. ")
-    assert warning in [info.value for info in at.info]
-    assert at.button(key="adapt").proto.type == "secondary"
-    at.radio(key="finetune.mode").set_value("full").run()
-    assert "No gain is shown on a few hundred pictures" in at.info[0].value
-    assert at.button(key="adapt").proto.type == "secondary"
-    at.radio(key="finetune.mode").set_value("labels").run()
-    assert (at.info.len, at.button(key="adapt").proto.type) == (0, "primary")
-
-
-def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: ImageSet) -> None:
-    config = config_to_adapt(image_set)
-    assert "about 1 min" in estimate(config, 1000)
-    assert "about 9 min" in estimate(replace(config, mode="full"), 1000)
-
-
-def test_a_live_run_can_be_cancelled(home: Workspace, image_set: ImageSet) -> None:
-    job = a_run(home, image_set, "import time; time.sleep(600)")
-    at = run(image_set)
-    assert "Adapt to zoo" in words(at)
-    at.button(key=f"cancel.{job.id}").click().run()
-    assert job.status().state == "cancelled"
-
-
-def test_a_failed_run_says_why(home: Workspace, image_set: ImageSet) -> None:
-    job = ended(a_run(home, image_set, "import sys; print('no luck'); sys.exit(3)"))
-    at = run(image_set)
-    assert "failed" in next(e.label for e in at.expander if "Adapt to zoo" in e.label)
-    assert "3" in words(at)
-    assert any("no luck" in block.value for block in at.code)
-    at.button(key=f"delete.{job.id}").click().run()
-    assert "Adapt to zoo" not in words(at)
+        assert (at.button(key="adapt").label, at.button(key="adapt").proto.type) == ON_BUTTON[mode]
+        told = "".join(info.value for info in at.info)
+        assert warnings[mode] in told
+        assert bool(warnings[mode]) == bool(told)
 
 
 def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Workspace, image_set: ImageSet) -> None:
@@ -229,7 +196,7 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
         {"before": Figure(0.11, Interval(-0.01, 0.2)), "confusability": Figure(-0.1, Interval(-0.16, -0.04))},
     )
     (out / "report.json").write_text(json.dumps({"told": [asdict(told)], "advice": "adapted (as planned)."}))
-    at = run(image_set)
+    at = opened(image_set, "finetune")
     text = words(at)
     assert r"**R-AUROC .71 \[.64, .77\], 130 pictures**" in text
     assert r"Before: .60 \[.52, .68\]; too close to call on these pictures." in text
@@ -248,7 +215,7 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:
-    at = run(image_set)
+    at = opened(image_set, "finetune")
     at.number_input(key="finetune.recipe.epochs").set_value(2).run()
     at.button(key="adapt").click().run()
     job = list_jobs(home, kind=ADAPT.name)[0]
@@ -257,6 +224,8 @@ def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set
     assert command[:2] == ("-m", "training.finetune")
     assert command[command.index("--epochs") : command.index("--epochs") + 2] == ("--epochs", "2")
     assert sys.executable not in command
+    at.button(key=f"cancel.{job.id}").click().run()
+    assert job.status().state == "cancelled"
 
 
 COUNT = 24
@@ -269,10 +238,6 @@ def other(tmp_path: Path, read_once: Read) -> ImageSet:
 
 def form(image_set: ImageSet) -> AppTest:
     return opened(image_set, "finetune", finetune__mode="pretrain")
-
-
-def said(at: AppTest) -> str:
-    return words(at).replace("\\", "")
 
 
 def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
@@ -289,16 +254,10 @@ def test_the_open_set_teaches_at_first_and_cannot_measure_then(image_set: ImageS
     at.multiselect(key=teach).select(other.set_id).run()
     measuring = next(one for one in at.multiselect if str(one.key).startswith(measure))
     assert measuring.value == []
-    assert "44 pictures · under a minute" in said(at)
+    assert "44 pictures · under a minute" in words(at)
     at.multiselect(key=teach).set_value([]).run()
-    assert NONE_TEACHES in said(at)
+    assert NONE_TEACHES in words(at)
     assert at.button(key="pretrain").disabled
-
-
-def test_without_class_folders_nothing_teaches(home: Workspace, tmp_path: Path, model: Model) -> None:
-    at = form(embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root))
-    assert WITHOUT_SETS in said(at)
-    assert not [one for one in at.button if one.key == "pretrain"]
 
 
 def test_a_set_whose_label_is_another_column_teaches_by_its_folders(home: Workspace, image_set: ImageSet) -> None:
@@ -340,7 +299,10 @@ def test_without_a_classifier_the_head_reads_the_embedding(home: Workspace, tmp_
     assert (config.reads, config.recipe) == ("embedding", PRESETS["laptop"])
 
 
-def test_what_is_measured_costs_time_too(image_set: ImageSet, other: ImageSet) -> None:
+def test_a_run_of_both_and_what_is_measured_cost_more_and_it_is_said(image_set: ImageSet) -> None:
+    of_head = config_to_adapt(image_set)
+    assert "about 1 min" in estimate(of_head, 1000)
+    assert "about 9 min" in estimate(replace(of_head, mode="full"), 1000)
     config = pretrain_config(image_set, chosen_of(image_set))
     assert estimate(config, 9_000).startswith("9,000 pictures · about 6 min")
     assert "about 15 min" in estimate(config, 9_000, measured=9_000)
@@ -355,10 +317,6 @@ def test_a_set_cannot_both_teach_and_measure(image_set: ImageSet) -> None:
         start_pretraining(config_to_pretrain([], [], backbone="m"), teachers="t", workspace=home)
 
 
-def test_a_step_that_comes_several_times_says_which_it_is() -> None:
-    assert step_in_words(Progress("train, seed 2 of 3", 3, 60)) == "Training the head · seed 2 of 3 · 3 of 60 steps"
-
-
 def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
     home: Workspace, image_set: ImageSet, other: ImageSet
 ) -> None:
@@ -366,7 +324,7 @@ def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
     job = start_pretraining(config_to_pretrain([root], [], backbone=backbone), teachers="zoo", workspace=home)
     cancel_job(job, grace_s=0.1)
     at = form(other)
-    assert "Run again continues where this stopped" in said(at)
+    assert "Run again continues where this stopped" in words(at)
     at.button(key=f"again.{job.id}").click().run()
     again, _ = list_jobs(home, kind=PRETRAIN.name)
     assert again.command == job.command, "the folder is the same, so that it goes on"
@@ -399,16 +357,16 @@ def test_a_head_is_made_measured_listed_and_used(
     stages = {step.stage for step in progress_history(job)}
     assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= stages
     at = form(image_set)
-    text = said(at)
+    text = words(at)
     assert "R-AUROC of the head on 1 set not used to make it" in text
     assert any("# Uncertainty head for" in one.value for one in at.code)
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(head_of(job))
-    assert "This head is in use." in said(at)
+    assert "This head is in use." in words(at)
 
     (listed,) = [one for one in known_models(home) if one.kind == "trained"]
     assert listed.file == head_of(job)
     assert listed.card is not None
     assert listed.made_for is None
     at = turned_to(at, "models")
-    assert "R-AUROC of the head on 1 set not used to make it" in said(at)
+    assert "R-AUROC of the head on 1 set not used to make it" in words(at)

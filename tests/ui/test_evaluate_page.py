@@ -1,4 +1,4 @@
-"""Does the order hold, as a visitor meets it: unlabelled, labelled, being read, without a head, beside another model."""
+"""Does the order hold, as a visitor meets it: unlabelled, labelled, being read, headless, beside another model."""
 
 import gc
 import json
@@ -52,8 +52,27 @@ def labelled(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 @pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    """Too few pictures to be evaluated."""
+    return read_once(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")))
+
+
+@pytest.fixture
 def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 25))
+
+
+@pytest.fixture
+def other_head(home: Workspace) -> str:
+    path = home.heads / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(3), path)
+    return str(path)
+
+
+def beside(image_set: ImageSet, other: str) -> AppTest:
+    """The page where a second model was chosen."""
+    return opened(image_set, "evaluate", **{f"{SECOND}.{image_set.source.name}": other})
 
 
 def found_of(image_set: ImageSet) -> Evaluated:
@@ -98,6 +117,10 @@ def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions
     assert columns["Within class"]["help"].startswith("The same among pictures of one class")
     assert all(" [" in cell for cell in shown["R-AUROC"])
     assert "best" not in text.lower()
+    assert ("No baseline below knows your classes" in text) is (leading == "ambiguity")
+    assert "Nearest gap: How close the second" in columns["Measure"]["help"]
+    assert "1 / norm: One over the length" in columns["Measure"]["help"]
+    assert "leaving it ends the test" in text
 
 
 def test_the_chart_is_one_of_five_and_an_order_is_asked_for_where_it_is_of_one(labelled: ImageSet) -> None:
@@ -122,7 +145,23 @@ def test_whether_leaving_out_helps_a_search_is_computed_once_it_is_opened(labell
     folded = next(each for each in at.expander if each.label == "Does leaving out help a search?")
     assert not folded.children
     at.session_state["evaluate.leaving_out"] = True
-    assert "Refusing ambiguous queries" in words(at.run())
+    said = words(at.run())
+    known = labelled.cached(evidence_of, "confusability")
+    assert known is not None
+    assert verdict(known) in said
+    assert "A picture is never its own hit." in said
+    table = at.table[0].value
+    assert list(table.columns) == ["By class", "Overall"]
+    assert list(table.index) == ["Left out", "Both", "Refused"]
+
+
+def test_what_leaving_out_would_take_is_said_without_classes(unlabelled: ImageSet) -> None:
+    def script(image_set: object) -> None:
+        from url_viz.ui.leaving_out import show_evidence
+
+        show_evidence(image_set, measure="confusability")  # type: ignore[arg-type]
+
+    assert "This needs classes" in words(AppTest.from_function(script, args=(unlabelled,)).run())
 
 
 def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlabelled: ImageSet) -> None:
@@ -226,31 +265,32 @@ def test_a_sample_holds_no_copies_and_is_the_same_again(labelled: ImageSet) -> N
     assert [subject.id for subject in some] == [subject.id for subject in crop_sample(labelled, 10)]
 
 
-def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Workspace) -> None:
-    path = home.heads / "zoo-1" / "head.safetensors"
-    path.parent.mkdir(parents=True)
-    save_head(dice_head(3), path)
-    at = opened(labelled, "evaluate", **{f"{SECOND}.{labelled.source.name}": str(path)})
+def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, other_head: str) -> None:
+    at = beside(labelled, other_head)
     shown = at.dataframe[0].value.set_index("Measure")
     assert list(shown)[-2:] == ["Agreement", "Difference in R-AUROC"]
     agreement, difference = (shown[column].astype(str) for column in list(shown)[-2:])
     assert agreement["Torn between classes"].startswith("1.00")
+    assert agreement["Easily mistaken"].startswith("1.00")
     assert difference["Torn between classes"].startswith(".000")
-    assert not agreement["General model"].startswith("1.00")
+    assert re.fullmatch(r"−?\.\d\d \[.*\]", agreement["General model"])
+    assert "is the same under both." in words(at)
+    assert "compare.explore" not in [button.key for button in at.button], "there is nothing that they disagree on"
     columns = json.loads(at.dataframe[0].proto.columns)
     assert "each is half of the judge" in columns["Difference in R-AUROC"]["help"]
     assert shown["Agreement"].isna().sum() == 3, "what only an evaluation computes is not compared"
 
 
-def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labelled: ImageSet, home: Workspace) -> None:
-    path = home.heads / "zoo-1" / "head.safetensors"
-    path.parent.mkdir(parents=True)
-    save_head(dice_head(3), path)
+def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(
+    labelled: ImageSet, other_head: str, home: Workspace
+) -> None:
+    path = Path(other_head)
     figure = {"value": 0.7, "interval": {"low": 0.6, "high": 0.8}}
     report = {"told": [{"measure": "r_auroc", "count": 5, "after": figure}]}
     path.with_name("report.json").write_text(json.dumps(report))
     path.with_name("config.json").write_text(json.dumps({"data": f"folder:{labelled.root}"}))
-    adapted = open_image_set(labelled.root, model=str(path), workspace=home.root)
+    adapted = open_image_set(labelled.root, model="zoo-1", workspace=home.root)
+    assert adapted.source.name == other_head, "the name that pages show opens it"
     order = adapted.order("uncertainty")
     assert "uncertainty" in found_of(labelled).pictures_of
     assert labelled.order("uncertainty").reason.startswith("General model")
@@ -258,9 +298,10 @@ def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labell
     assert (order.evidence, grade(order)) == (None, "")
     assert order.reason.startswith("Adapted head")
     assert "uncertainty" not in adapted.order().others
-    at = opened(labelled, "evaluate", **{f"{SECOND}.{labelled.source.name}": str(path)})
-    shown = at.dataframe[0].value.set_index("Measure")
-    assert shown["R-AUROC"].isna()["General model or adapted head"]
+    row = beside(labelled, other_head).dataframe[0].value.set_index("Measure").loc["General model or adapted head"]
+    assert row["Knows"] == "the set"
+    assert "[" in str(row["Agreement"])
+    assert row.isna()["R-AUROC"]
     at = opened(adapted, "evaluate")
     assert "Adapted head: no figure here. It has learnt from these pictures" in words(at)
     assert "On 5 pictures held out: R-AUROC .70 [.60, .80]" in words(at).replace("\\", "")
@@ -280,55 +321,6 @@ def test_a_class_has_a_figure_only_where_enough_are_wrong() -> None:
     assert of_class(20) == 1
 
 
-def test_it_is_said_that_no_baseline_knows_the_classes_and_what_each_order_is(labelled: ImageSet) -> None:
-    at = opened(labelled, "evaluate")
-    leads = labelled.order().measure == "ambiguity"
-    assert ("No baseline below knows your classes" in words(at)) is leads
-    columns = json.loads(at.dataframe[0].proto.columns)
-    assert "Nearest gap: How close the second" in columns["Measure"]["help"]
-    assert "1 / norm: One over the length" in columns["Measure"]["help"]
-    assert "leaving it ends the test" in words(at)
-
-
-COUNT = 24
-
-
-def evidence_page(set_id: str, model: str) -> None:
-    from url_viz.ui.leaving_out import show_evidence
-    from url_viz.ui.open_sets import open_sets
-
-    show_evidence(open_sets().get(set_id, model), measure="confusability")
-
-
-def shown_for(image_set: ImageSet) -> AppTest:
-    return AppTest.from_function(evidence_page, args=(image_set.set_id, image_set.source.name)).run(timeout=120)
-
-
-@pytest.fixture(autouse=True)
-def _home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-
-
-def test_with_classes_a_sentence_a_figure_and_a_table_say_whether_it_helps(
-    tmp_path: Path, workspace: Path, model: Model
-) -> None:
-    folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
-    zoo = embed_folder(folder, model=model, workspace=workspace)
-    at = shown_for(zoo)
-    of_confusability = zoo.cached(evidence_of, "confusability")
-    assert of_confusability is not None
-    assert verdict(of_confusability) in words(at)
-    assert "A picture is never its own hit." in words(at)
-    table = at.table[0].value
-    assert list(table.columns) == ["By class", "Overall"]
-    assert list(table.index) == ["Left out", "Both", "Refused"]
-
-
-def test_without_classes_it_says_what_it_takes(tmp_path: Path, workspace: Path, model: Model) -> None:
-    plain = embed_folder(write_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
-    assert "This needs classes" in words(shown_for(plain))
-
-
 def test_the_verdict_says_no_more_than_the_figures_show() -> None:
     telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
@@ -336,22 +328,6 @@ def test_the_verdict_says_no_more_than_the_figures_show() -> None:
     assert avoids in verdict(telling)
     assert "Refusing ambiguous queries **does not clearly avoid errors**" in verdict(silent)
     assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
-
-
-COUNT = 12
-
-
-def second(image_set: ImageSet, model: str) -> dict[str, str]:
-    """What the session keeps where a second model was chosen."""
-    return {f"{SECOND}.{image_set.source.name}": model}
-
-
-@pytest.fixture
-def other_head(home: Workspace) -> str:
-    path = home.heads / "zoo-1" / "head.safetensors"
-    path.parent.mkdir(parents=True)
-    save_head(dice_head(3), path)
-    return str(path)
 
 
 @pytest.fixture
@@ -363,38 +339,12 @@ def other_backbone(image_set: ImageSet, home: Workspace, tmp_path: Path) -> Imag
     return embed_folder(image_set.root, model=mine, workspace=home.root)
 
 
-def test_two_heads_are_compared_in_two_columns(image_set: ImageSet, other_head: str) -> None:
-    at = opened(image_set, "compare", **second(image_set, other_head))
-    shown = at.dataframe[0].value.set_index("Measure")
-    agreement = shown["Agreement"].astype(str)
-    assert re.fullmatch(r"−?\.\d\d \[.*\]", agreement["General model"])
-    assert agreement["Easily mistaken"].startswith("1.00")
-    assert "The order by “Easily mistaken” is the same under both." in words(at)
-    assert "compare.explore" not in [button.key for button in at.button], "there is nothing that they disagree on"
-    reading(image_set)
-    said = words(at.run())
-    assert "The figures appear once reading has finished" in said
-    assert not at.dataframe
-
-
-def test_a_head_adapted_to_these_pictures_is_called_so(image_set: ImageSet, other_head: str, home: Workspace) -> None:
-    Path(other_head).with_name("config.json").write_text(json.dumps({"data": f"folder:{image_set.root}"}))
-    at = opened(image_set, "compare", **second(image_set, other_head))
-    row = at.dataframe[0].value.set_index("Measure").loc["General model or adapted head"]
-    assert row["Knows"] == "the set"
-    assert "[" in str(row["Agreement"])
-    adapted = open_image_set(image_set.root, model="zoo-1", workspace=home.root)
-    assert adapted.source.name == other_head, "the name that pages show opens it"
-
-
 def test_another_backbone_is_compared_and_left_again(image_set: ImageSet, other_backbone: ImageSet) -> None:
-    at = opened(image_set, "compare")
+    at = opened(image_set, "evaluate")
     assert not at.dataframe, "without classes and another model there is no table"
     assert named(at.selectbox, "Compare with another model").value == NO_OTHER
-    at = opened(image_set, "compare", **second(image_set, other_backbone.source.name))
-    assert not at.exception
-    said = words(at).replace("\\", "")
-    assert "By “Easily mistaken”, the orders are" in said
+    at = beside(image_set, other_backbone.source.name)
+    assert "By “Easily mistaken”, the orders are" in words(at).replace("\\", "")
     helped = next(each for each in at.caption if "By “Easily mistaken”" in each.value).help
     assert "nearest, " in helped
     assert "Easily mistaken" in at.dataframe[0].value["Measure"].tolist()
@@ -404,7 +354,8 @@ def test_another_backbone_is_compared_and_left_again(image_set: ImageSet, other_
 
 
 def test_a_button_opens_explore_on_what_they_disagree_on_most(image_set: ImageSet, other_backbone: ImageSet) -> None:
-    at = opened(image_set, "compare", **second(image_set, other_backbone.source.name), **{SEARCHING: True})
+    at = beside(image_set, other_backbone.source.name)
+    at.session_state[SEARCHING] = True
     column = f"{DISAGREEMENT}test_vit"
     now = open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
     apart = now.core.for_filters(now.table(), [Between(column)])[column].to_numpy(float)
@@ -417,12 +368,12 @@ def test_a_button_opens_explore_on_what_they_disagree_on_most(image_set: ImageSe
     assert at.session_state[VIEW].filters == (Between(column, low=least),)
     assert f"Disagreement with test\\_vit ≥ {least:.6g}" in words(at)
     assert not at.session_state[SEARCHING]
-    assert f"**{count}** of {COUNT}" in words(at)
+    assert f"**{count}** of {len(image_set)}" in words(at)
 
 
 def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_head: str) -> None:
     shutil.copy(image_set.source.name, other_head)
-    at = opened(image_set, "compare", **second(image_set, other_head))
+    at = beside(image_set, other_head)
     assert "This is the same model." in words(at)
     assert not at.dataframe
 
@@ -435,10 +386,10 @@ def test_with_one_model_only_a_second_one_is_offered(
     for name in [name for name in PACKAGED if name != DEFAULT]:
         monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
-    at = opened(image_set, "compare")
+    at = opened(image_set, "evaluate")
     control = named(at.selectbox, "Compare with another model")
     assert (control.value, control.options) == (NO_OTHER, ["Compare with another model"])
-    at = opened(image_set, "compare", **second(image_set, "test_vit"))
+    at = beside(image_set, "test_vit")
     assert r"has not been read with test\_vit yet" in words(at)
 
 
@@ -446,20 +397,19 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
     other = home.heads / "far-1" / "head.safetensors"
     other.parent.mkdir(parents=True)
     save_head(dice_head(backbone="no_such_backbone"), other)
-    at = opened(image_set, "compare", **second(image_set, str(other)))
-    assert "has not been read with far-1 yet" in words(at)
+    at = beside(image_set, str(other))
     at.button(key="compare.read").click().run()
     assert [job.about["model"] for job in list_jobs(home, kind=KIND)] == [str(other)]
     assert at.session_state["chosen_model"] == image_set.source.name, "the model that is shown stays"
 
 
 def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_same(
-    image_set: ImageSet, bare_model: Model, home: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from url_viz.models import model_names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
-    at = opened(image_set, "compare", **second(image_set, zoo.DEFAULT))
+    at = beside(image_set, zoo.DEFAULT)
     assert "General model" not in at.dataframe[0].value["Measure"].tolist()
     assert "The order by “Easily mistaken” is the same under both." in words(at)
 
@@ -488,6 +438,6 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
     monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
     outside = tmp_path_factory.mktemp("outside") / "head.safetensors"
     save_head(dice_head(4), outside)
-    at = opened(image_set, "compare", **second(image_set, str(outside)))
+    at = beside(image_set, str(outside))
     assert not at.dataframe
     assert "has not been read with outside" in words(at)

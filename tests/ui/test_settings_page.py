@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_times
 from tests.imaging.pictures import write_folder
-from tests.jobs.conftest import LONG, running, until
+from tests.jobs.conftest import running, until
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
+from tests.ui.conftest import Read
 from tests.ui.pages import LONG, PATIENCE_S, app, call_of, ended, opened, turned_to, words
 from url_viz.base.errors import NotAllowedError
 from url_viz.base.progress import Progress
@@ -24,7 +25,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, cancel_job, list_jobs, start_job, waiting_for
 from url_viz.jobs.kinds import ADAPT, about_set, adapted_to_another
 from url_viz.models.head import save_head
-from url_viz.models.model import Model, load_model
+from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.precision import Times
 from url_viz.models.runtime import devices, has_gpu
@@ -150,18 +151,6 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     assert not {"device", "precision"} & set(given), "as usual"
 
 
-@pytest.mark.parametrize(("times", "precision"), [(BF16_IS_QUICKER, "bf16"), (FLOAT32_IS_QUICKER, "float32")])
-def test_fast_is_what_was_measured_and_a_reading_goes_on_in_the_precision_of_its_set(
-    home: Workspace, tmp_path: Path, times: Times, precision: str
-) -> None:
-    set_times(home.root, times)
-    first = embed_folder(write_folder(tmp_path / "pictures", 4), workspace=home.root).space
-    assert first.precision == precision
-    write_folder(tmp_path / "pictures", 5)
-    set_times(home.root, {"bf16": times["float32"], "float32": times["bf16"]})
-    assert embed_folder(tmp_path / "pictures", workspace=home.root).space == first
-
-
 @pytest.mark.parametrize(
     ("times", "fast", "slow"),
     [
@@ -230,11 +219,10 @@ def test_the_app_opens_what_lies_in_the_folder_of_checkpoints_wherever_that_is(
 
 
 @pytest.fixture
-def zoo(home: Workspace, tmp_path: Path, bare_model: Model) -> Path:
+def zoo(tmp_path: Path, read_once: Read) -> Path:
     folder = write_folder(tmp_path / "zoo", 6, classes=("cat", "dog"))
     (folder / "notes.txt").write_text("words")
-    embed_folder(folder, model=bare_model, workspace=home.root)
-    return folder
+    return read_once(folder).root
 
 
 @pytest.fixture
@@ -266,11 +254,10 @@ def test_what_is_kept_is_told_named_never_moved_out_of_the_roots_and_forgotten_a
     assert list_sets(home.root)["name"].tolist() == ["My zoo"]
     pressed(at, "Forget this image set")
     assert len(list_sets(home.root)) == 1
-    assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
+    assert "The pictures themselves are not touched" in words(at)
     assert "Forget" in [button.label for button in at.button]
-    assert len(list(zoo.rglob("*.jpg"))) == 6
     about = {"set_id": list_sets(home.root)["id"].iloc[0]}
-    running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
+    running(start_job(list(LONG), kind=KIND, title="Read zoo", workspace=home, about=about))
     pressed(at, "Forget this image set")
     assert any("The job 'Read zoo' (running) works on it and will be stopped." in one.value for one in at.markdown)
     pressed(at, "Forget")
@@ -327,13 +314,14 @@ def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) ->
 def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None:
     first, second = (a_job(image_set, LONG) for _ in range(2))
     third = a_job(image_set, LONG)
-    words = progress_of(third)[1]
-    assert words.startswith(f"Waiting for “{title_of_job(first)}” and 1 more · for ")
+    assert progress_of(third)[1].startswith(f"Waiting for “{title_of_job(first)}” and 1 more · for ")
     assert progress_of(second)[1].startswith(f"Waiting for “{title_of_job(first)}” · for ")
     assert waiting_for(first) is None
     step = {"time": time.time(), **asdict(Progress("read", 1, 4, seconds_left=120))}
     first.paths.progress.write_text(json.dumps(step) + "\n")
     assert f"“{title_of_job(first)}” (2 min left in this stage)" in progress_of(second)[1]
+    lacking = "Waiting for memory: 700 of 2,048 MB are free · for 2 min so far"
+    assert waiting_in_words(Waiting((), 100.0, 700)) == lacking
 
 
 def test_what_is_announced_of_a_job_changes_with_a_quarter_of_a_stage_at_most(image_set: ImageSet) -> None:
@@ -350,23 +338,19 @@ def test_what_is_announced_of_a_job_changes_with_a_quarter_of_a_stage_at_most(im
     assert in_quarters(job) == f"{title_of_job(job)}: stopped"
 
 
-def test_a_job_that_lacks_memory_says_how_much() -> None:
-    words = waiting_in_words(Waiting((), 100.0, 700))
-    assert words == "Waiting for memory: 700 of 2,048 MB are free · for 2 min so far"
-
-
 def test_stages_are_told_in_plain_words() -> None:
     reading = (
         "Reading pictures, each in several views · 1,893 of 5,000 pictures · 90 per second · 35 s left · 2 unreadable"
     )
-    for step, words in (
+    for step, told in (
         (Progress("cache", 1893, 5000, 2, 90.0, 35.0), reading),
         (Progress("map", 0), "Making the map"),
         (Progress("map", 0, 1), "Making the map"),
         (Progress("epochs", 2, 5), "Training backbone and head · 2 of 5 epochs"),
+        (Progress("train, seed 2 of 3", 3, 60), "Training the head · seed 2 of 3 · 3 of 60 steps"),
         (Progress("of others", 2, 5), "of others"),
     ):
-        assert step_in_words(step) == words
+        assert step_in_words(step) == told
     assert step_in_words(Progress("read", 2, 5), is_of_objects=True) == "Reading objects · 2 of 5 objects"
     assert step_in_words(Progress("share", 2, 5), is_of_objects=True) == "Writing the data set · 2 of 5 pictures"
 
@@ -400,13 +384,11 @@ def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:
     assert at.session_state["chosen_set"] == image_set.set_id
 
 
-def test_a_failed_job_shows_why_and_its_log(image_set: ImageSet) -> None:
+def test_a_failed_job_says_its_status_or_the_error_of_its_command_and_shows_its_log(image_set: ImageSet) -> None:
     ended(a_job(image_set, ["-c", "import sys; print('no luck'); sys.exit(3)"]))
-    at = opened(page="jobs")
-    assert any("exit status 3" in one.value for one in at.caption)
-    assert any("no luck" in block.value for block in at.code)
-
-
-def test_a_failed_job_says_the_error_of_its_command(image_set: ImageSet) -> None:
     ended(a_job(image_set, ["-c", "import sys; print('error: no room is left'); sys.exit(1)"]))
-    assert any(one.value == "no room is left" for one in opened(page="jobs").caption)
+    at = opened(page="jobs")
+    told = [one.value for one in at.caption]
+    assert any("exit status 3" in one for one in told)
+    assert "no room is left" in told
+    assert any("no luck" in block.value for block in at.code)
