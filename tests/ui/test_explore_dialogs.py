@@ -1,6 +1,5 @@
 """What Explore asks: what the classes are, which pictures to pick, and which columns a user brings."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,6 @@ from url_viz.ui.explore.class_choice import CLASSES_OPEN, class_choices
 from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.widgets.sidebar import user_models
 
-pytestmark = pytest.mark.slow
-
 FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
 NAMES = by_turns(6, FOLDERS)
 PARTS = ["first part of the file name", "first 2 parts of the file name"]
@@ -38,22 +35,19 @@ PARTS = ["first part of the file name", "first 2 parts of the file name"]
 
 @pytest.fixture
 def image_set(tmp_path: Path) -> ImageSet:
+    """Six pictures of two classes in two splits."""
     return given_set(tmp_path, NAMES, np.eye(6))
 
 
-@pytest.fixture
-def shown(image_set: ImageSet) -> Callable[[], AppTest]:
-    """The choice alone on a page."""
+def shown(image_set: ImageSet) -> AppTest:
+    """The choice of classes alone on a page."""
 
-    def script(image_set: object) -> None:
+    def script(image_set: "ImageSet") -> None:
         from url_viz.ui.explore.class_choice import show_class_choice
 
-        show_class_choice(image_set)  # type: ignore[arg-type]
+        show_class_choice(image_set)
 
-    def ran() -> AppTest:
-        return AppTest.from_function(script, args=(image_set,)).run()
-
-    return ran
+    return AppTest.from_function(script, args=(image_set,)).run()
 
 
 def line(at: AppTest) -> str:
@@ -62,15 +56,21 @@ def line(at: AppTest) -> str:
     return str(expander.label)
 
 
-def test_it_says_what_was_taken(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
-    at = shown()
+@pytest.mark.slow
+def test_it_says_what_was_taken_also_elsewhere(image_set: ImageSet) -> None:
+    at = shown(image_set)
     assert line(at) == "2 classes; test and train as split"
     [radio] = at.radio
     assert radio.value == "folders"
     assert list(class_choices(image_set)) == ["folders", "level:1", "names", "tags", "none"]
     assert [detail for _, detail in class_choices(image_set).values()][:2] == ["[dog](x), cat", "test, train"]
+    image_set.labels.use("level:2")
+    at.run()
+    assert at.radio[0].value == "level:2"
+    assert line(at) == "2 classes from level 2 of the folders; test and train as split"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "words", "labels"),
     [
@@ -79,10 +79,8 @@ def test_it_says_what_was_taken(shown: Callable[[], AppTest], image_set: ImageSe
         ("none", "No classes; test and train as split", [None] * 6),
     ],
 )
-def test_one_click_chooses(
-    shown: Callable[[], AppTest], image_set: ImageSet, chosen: str, words: str, labels: list[str | None]
-) -> None:
-    at = shown()
+def test_one_click_chooses(image_set: ImageSet, chosen: str, words: str, labels: list[str | None]) -> None:
+    at = shown(image_set)
     at.session_state[VIEW] = ExploreView(filters=(OneOf("label", ("cat",)),))
     at.radio[0].set_value(chosen).run()
     assert line(at) == words
@@ -92,34 +90,29 @@ def test_one_click_chooses(
     assert line(at) == "2 classes; test and train as split"
 
 
-def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
+@pytest.mark.slow
+def test_names_of_others_are_text(image_set: ImageSet) -> None:
     image_set.columns.add(IncomingFile("m.csv", f"path,[a](b)\n{NAMES[0]},x\n{NAMES[1]},y\n".encode()))
     image_set.labels.use("[a](b)")
-    at = shown()
+    at = shown(image_set)
     assert line(at) == r"2 classes from the column '\[a\](b)'; test and train as split"
     assert r"\[a\](b)" in at.radio[0].options
     assert r"\[dog\](x), cat" in at.radio[0].proto.captions
 
 
+@pytest.mark.slow
 def test_a_column_that_another_session_added_meanwhile_is_left_alone(
-    shown: Callable[[], AppTest], image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_set.columns.add(IncomingFile("m.csv", f"path,kind\n{NAMES[0]},a\n{NAMES[1]},b\n".encode()))
     image_set.labels.use("kind")
     monkeypatch.setattr(SetColumns, "list", lambda columns: ())  # as read just before
-    assert shown().radio[0].value == image_set.labels.chosen == "kind"
+    assert shown(image_set).radio[0].value == image_set.labels.chosen == "kind"
 
 
-def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
-    at = shown()
-    image_set.labels.use("level:2")
-    at.run()
-    assert at.radio[0].value == "level:2"
-    assert line(at) == "2 classes from level 2 of the folders; test and train as split"
-
-
-def test_what_is_kept_apart_is_one_click(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
-    at = shown()
+@pytest.mark.slow
+def test_what_is_kept_apart_is_one_click(image_set: ImageSet) -> None:
+    at = shown(image_set)
     assert at.selectbox[0].options == ["near copies only", "level 1 of the folders", "level 2 of the folders", *PARTS]
     at.selectbox[0].set_value("level:1").run()
     assert image_set.labels.apart.choice == "level:1"
@@ -128,18 +121,15 @@ def test_what_is_kept_apart_is_one_click(shown: Callable[[], AppTest], image_set
     assert image_set.labels.apart.choice is None
 
 
-def test_a_suggestion_is_worked_out_once_the_choice_is_opened(
-    shown: Callable[[], AppTest], image_set: ImageSet
-) -> None:
-    at = shown()
+@pytest.mark.slow
+def test_a_suggestion_is_worked_out_once_the_choice_is_opened(image_set: ImageSet) -> None:
+    at = shown(image_set)
     assert not image_set.core.derived.is_cached(apart_suggestion), "the map does not wait for it"
     at.session_state[CLASSES_OPEN] = True
     at.run()
     assert not at.exception
     assert image_set.core.derived.is_cached(apart_suggestion)
 
-
-pytestmark = pytest.mark.slow
 
 ROWS, KIND = classes(60, of=3, spread=0.9)
 
@@ -151,90 +141,86 @@ def sixty(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 
 @pytest.fixture
-def image_set(sixty: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
+def of_sixty(sixty: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
     return copied(sixty, tmp_path / "zoo", home=home.root)
 
 
-def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
-    """The dialog by itself, of so many pictures: AppTest runs no fragments."""
+def picking(image_set: ImageSet, count: int = 60) -> AppTest:
+    """The dialog that picks pictures by itself, of the first so many: AppTest runs no fragments."""
 
-    def script() -> None:
-        import streamlit as st
-
+    def script(image_set: "ImageSet", count: int) -> None:
         from url_viz.ui.explore.pick_pictures import choose_dialog
-        from url_viz.ui.open_sets import open_sets
 
-        found = open_sets().get(st.session_state["a_set"], "own:mine")
-        choose_dialog(found, found.core.ids[: st.session_state["first"]].tolist())
+        choose_dialog(image_set, image_set.core.ids[:count].tolist())
 
-    at = AppTest.from_function(script, default_timeout=120)
-    at.session_state["a_set"], at.session_state["first"] = image_set.set_id, count
-    return at.run()
+    return AppTest.from_function(script, args=(image_set, count)).run()
 
 
 def pressed(at: AppTest) -> AppTest:
-    at = next(button for button in at.button if button.label == "Pick").click().run()
-    assert not at.exception
-    return at
+    return next(button for button in at.button if button.label == "Pick").click().run()
 
 
-def test_it_tags_what_it_chose_lists_it_and_says_what_it_is_worth(image_set: ImageSet) -> None:
-    at = pressed(dialog(image_set))
+@pytest.mark.slow
+def test_it_tags_what_it_chose_lists_it_and_says_what_it_is_worth(of_sixty: ImageSet) -> None:
+    at = pressed(picking(of_sixty))
     told = words(at)
     assert "12 pictures chosen, 4 of each of 3 classes. Tagged 12 pictures “chosen”." in told
-    ids = image_set.subsets.tagged("chosen")
-    assert set(ids) == set(image_set.subsets.choose(12)["id"])
-    assert image_set.subsets.worth(ids).words.split(" ×")[0][:40] in told
+    ids = of_sixty.subsets.tagged("chosen")
+    assert set(ids) == set(of_sixty.subsets.choose(12)["id"])
+    assert of_sixty.subsets.worth(ids).words.split(" ×")[0][:40] in told
     assert [button.proto.label for button in at.get("download_button")] == ["List of paths"]
     at.number_input[0].set_value(6)
     at.toggle(key="choose.worth").set_value(False)
     told = words(pressed(at))
     assert "Trained on" not in told
-    assert len(image_set.subsets.tagged("chosen")) == 6, "the tag stands for one choice"
+    assert len(of_sixty.subsets.tagged("chosen")) == 6, "the tag stands for one choice"
 
 
-def test_of_a_part_and_on_top_of_a_tag(image_set: ImageSet) -> None:
-    table = image_set.table()
-    image_set.decisions.tag([int(table["id"].iloc[-1])], "first")
-    at = dialog(image_set, 40)
+@pytest.mark.slow
+def test_of_a_part_and_on_top_of_a_tag(of_sixty: ImageSet) -> None:
+    table = of_sixty.table()
+    of_sixty.decisions.tag([int(table["id"].iloc[-1])], "first")
+    at = picking(of_sixty, 40)
     assert "Of these 40 pictures" in words(at)
     at.number_input[0].set_value(9)
     at.multiselect(key="choose.pinned").set_value(["first"])
     at.selectbox(key="choose.per").set_value("none")
     at.text_input(key="choose.tag").set_value("second")
     assert "9 pictures chosen, 1 of them pinned." in words(pressed(at))
-    found = table[table["id"].isin(image_set.subsets.tagged("second"))]
+    found = table[table["id"].isin(of_sixty.subsets.tagged("second"))]
     assert found["path"].iloc[-1] == table["path"].iloc[-1]
     assert set(found["id"].iloc[:-1]) <= set(table["id"].iloc[:40])
 
 
+@pytest.mark.slow
 def test_of_a_large_set_a_job_measures_and_its_result_stays(
-    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    of_sixty: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("url_viz.ui.explore.pick_pictures.AT_ONCE", 59)
-    at = pressed(dialog(image_set))
-    job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
+    at = pressed(picking(of_sixty))
+    job = latest_job(of_sixty.workspace, kind=MEASURE.name, set_id=of_sixty.set_id)
     assert job is not None
     assert "Trained on these" not in words(at)
     until(lambda: not job.status().is_live, 120)
     assert job.state == "succeeded", log_tail(job)
-    worth = image_set.subsets.worth(image_set.subsets.tagged("chosen")).words
-    again = words(dialog(image_set))
+    worth = of_sixty.subsets.worth(of_sixty.subsets.tagged("chosen")).words
+    again = words(picking(of_sixty))
     assert worth.split(" ×")[0][:40] in again
     assert "are worth, tagged “chosen”" in again
     monkeypatch.setattr("url_viz.jobs.kinds.MOST_CHOICES", 1)
-    start_measuring(image_set, image_set.core.ids[:12].tolist(), name="zoo", tag="")
-    assert len(list((image_set.core.store.paths.derived / "choices").glob("*.json"))) <= 1
+    start_measuring(of_sixty, of_sixty.core.ids[:12].tolist(), name="zoo", tag="")
+    assert len(list((of_sixty.core.store.paths.derived / "choices").glob("*.json"))) <= 1
     with pytest.raises(JobError, match="Measure it again"):
         result_of(job)
 
 
-def test_an_error_is_a_sentence_and_the_page_has_the_button(image_set: ImageSet) -> None:
-    at = dialog(image_set)
+@pytest.mark.slow
+def test_an_error_is_a_sentence_and_the_page_has_the_button(of_sixty: ImageSet) -> None:
+    at = picking(of_sixty)
     at.number_input[0].set_value(1)
     at.text_input(key="choose.tag").set_value("a; b")
     assert "cannot be a tag" in words(pressed(at))
-    assert any(button.key == "choose.open" for button in opened(image_set, "explore").button)
+    assert any(button.key == "choose.open" for button in opened(of_sixty, "explore").button)
 
 
 CSV = "text/csv"
@@ -247,29 +233,19 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 
 @pytest.fixture
-def image_set(four: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
+def of_four(four: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
     return copied(four, tmp_path / "zoo", home=home.root)
 
 
-def dialog(image_set: ImageSet) -> AppTest:
-    """The dialog by itself: AppTest runs no fragments, so one that a button opened is gone at the next click."""
+def adding(image_set: ImageSet) -> AppTest:
+    """The dialog of a user's columns by itself."""
 
-    def script() -> None:
-        import streamlit as st
-
+    def script(image_set: "ImageSet") -> None:
         from url_viz.ui.explore.add_columns import user_columns_dialog
-        from url_viz.ui.open_sets import open_sets
 
-        user_columns_dialog(open_sets().get(*st.session_state["a_set"]))
+        user_columns_dialog(image_set)
 
-    at = AppTest.from_function(script)
-    at.session_state["a_set"] = (image_set.set_id, image_set.source.name)
-    return at.run()
-
-
-def page(image_set: ImageSet, name: str | None) -> AppTest:
-    """A page by itself, or None for the first one with the sidebar beside it."""
-    return opened(image_set, name)
+    return AppTest.from_function(script, args=(image_set,)).run()
 
 
 def drop(at: AppTest, text: str) -> AppTest:
@@ -281,48 +257,45 @@ def marked_in(at: AppTest) -> Multiselect[str]:
     return next(one for one in at.multiselect if one.label == "Uncertainty columns")
 
 
-def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageSet) -> None:
-    at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,2,b\nno.jpg,3,c\n")
+def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(of_four: ImageSet) -> None:
+    at = drop(adding(of_four), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,2,b\nno.jpg,3,c\n")
     assert "2 of 3 rows" in words(at)
     assert "no.jpg" in words(at)
     assert at.dataframe[0].value["risk"].tolist() == [1, 2]
-    assert image_set.columns.list() == ()  # nothing is kept yet
+    assert of_four.columns.list() == ()  # nothing is kept yet
     marked_in(at).set_value(["risk"]).run()
     at.button(key="own.keep").click().run()
-    assert [(c.name, c.is_uncertainty) for c in image_set.columns.list()] == [("risk", True), ("kind", False)]
-    at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,3,b\n")
+    assert [(c.name, c.is_uncertainty) for c in of_four.columns.list()] == [("risk", True), ("kind", False)]
+    at = drop(adding(of_four), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,3,b\n")
     assert marked_in(at).value == ["risk"], "what it was before stays, unless somebody takes it off"
     at.button(key="own.keep").click().run()
-    assert [(c.name, c.is_uncertainty) for c in image_set.columns.list()] == [("risk", True), ("kind", False)]
-    at = dialog(image_set)
+    assert [(c.name, c.is_uncertainty) for c in of_four.columns.list()] == [("risk", True), ("kind", False)]
+    at = adding(of_four)
     assert "risk, kind" in words(at)
     at.button(key="own.remove.mine").click().run()
-    assert image_set.columns.list() == ()
+    assert of_four.columns.list() == ()
 
 
 def test_what_comes_with_the_pictures_is_not_taken_away(model: Model, home: Workspace, tmp_path: Path) -> None:
     objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
-    at = dialog(objects)
+    at = adding(objects)
     assert "**objects**" in words(at)
     assert "comes with the pictures" in words(at)
     assert not [button for button in at.button if button.label == "Remove"]
 
 
-def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -> None:
-    at = drop(dialog(image_set), "path,v\n![x](http://example.invalid/x.png),1\n")
+def test_a_hostile_file_ends_in_a_sentence_without_markup(of_four: ImageSet) -> None:
+    at = drop(adding(of_four), "path,v\n![x](http://example.invalid/x.png),1\n")
     assert r"\[x\]" in at.error[0].value
-    assert not image_set.columns.list()
+    assert not of_four.columns.list()
 
 
-def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:
-    assert "A new picture cannot be embedded" in words(page(image_set, "search"))
-    assert "no model here can embed a new picture" in words(page(image_set, "upload"))
-    assert "there is no model to adapt" in words(page(image_set, "finetune"))
-
-
-def test_the_sidebar_offers_what_was_brought_and_no_reading_without_it(image_set: ImageSet) -> None:
-    assert user_models(image_set.set_id) == ["own:mine"]
+def test_pages_and_the_sidebar_say_what_a_users_own_embeddings_cannot(of_four: ImageSet) -> None:
+    assert "A new picture cannot be embedded" in words(opened(of_four, "search"))
+    assert "no model here can embed a new picture" in words(opened(of_four, "upload"))
+    assert "there is no model to adapt" in words(opened(of_four, "finetune"))
+    assert user_models(of_four.set_id) == ["own:mine"]
     assert user_models("0" * 16) == user_models(None) == []
-    text = words(page(image_set, None))
+    text = words(opened(of_four))
     assert "New pictures need imported embeddings" in text
     assert "Look for new pictures" not in text

@@ -151,6 +151,15 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     assert not {"device", "precision"} & set(given), "as usual"
 
 
+def test_a_reading_goes_on_in_the_precision_of_its_set(home: Workspace, tmp_path: Path) -> None:
+    set_times(home.root, BF16_IS_QUICKER)
+    first = embed_folder(write_folder(tmp_path / "pictures", 4), workspace=home.root).space
+    assert first.precision == "bf16"
+    write_folder(tmp_path / "pictures", 5)
+    set_times(home.root, FLOAT32_IS_QUICKER)
+    assert embed_folder(tmp_path / "pictures", workspace=home.root).space == first
+
+
 @pytest.mark.parametrize(
     ("times", "fast", "slow"),
     [
