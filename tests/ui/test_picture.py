@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.instruments import dicom, seen, tiff, values
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
-from tests.ui.pages import call_of, opened, with_picture, words
+from tests.ui.pages import call_of, named, opened, with_picture, words
 from url_viz.base.workspace import Workspace
 from url_viz.drawing.tiles import picture_url
 from url_viz.findings.reasons import reason_counts
@@ -22,8 +22,6 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.jobs import latest_job
 from url_viz.jobs.kinds import EMBED
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.widgets.picture_layers import HEAT, picture_html
 
@@ -41,31 +39,25 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(root)
 
 
+def id_of(image_set: ImageSet, path: str) -> int:
+    return int(image_set.table().set_index("path")["id"][path])
+
+
 def picture(image_set: ImageSet, path: str, **state: Any) -> AppTest:
-    image_id = int(image_set.table().set_index("path")["id"][path])
-    return opened(image_set, **with_picture(image_id), **state)
-
-
-def badges(at: AppTest) -> str:
-    return " ".join(e.value for e in at.markdown if "-badge[" in e.value)
-
-
-def page_of_reasons() -> None:
-    import streamlit as st
-
-    from url_viz.ui.explore.filter_controls import pick_reason
-    from url_viz.ui.explore.view import view
-    from url_viz.ui.open_sets import open_sets
-
-    image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
-    pick_reason(image_set, image_set.table())
-    st.write(f"picked: {[rule.values for rule in view().filters]}")
+    return opened(image_set, **with_picture(id_of(image_set, path)), **state)
 
 
 def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_set: ImageSet) -> None:
-    at = AppTest.from_function(page_of_reasons)
-    at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
-    at.run()
+    def script(image_set: "ImageSet") -> None:
+        import streamlit as st
+
+        from url_viz.ui.explore.filter_controls import pick_reason
+        from url_viz.ui.explore.view import view
+
+        pick_reason(image_set, image_set.table())
+        st.write(f"picked: {[rule.values for rule in view().filters]}")
+
+    at = AppTest.from_function(script, args=(image_set,)).run()
     options = [str(option) for option in at.pills[0].options]
     counts = reason_counts(image_set.table()["reasons"])
     assert options == [f"{name} {counts[name]}" for name in image_set.core.reasons.order()]
@@ -86,24 +78,16 @@ def test_what_nearly_all_share_is_told_once(tmp_path: Path, read_once: Read) -> 
     assert "All 20 pictures are tiny (24 px)" in [caption.value for caption in opened(image_set).caption]
 
 
-def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:
-    assert "dark" in badges(picture(image_set, "dark.png"))
-    assert "blurred" in badges(picture(image_set, "blurred.png"))
-
-
-def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: ImageSet) -> None:
-    without = picture(image_set, "0.png")
+def test_an_opened_picture_names_its_reasons_and_its_heat_map_comes_when_asked_for(image_set: ImageSet) -> None:
+    without = picture(image_set, "dark.png")
+    assert any("-badge[" in each.value and "dark" in each.value for each in without.markdown)
     assert "runs the model again" in words(without)
-    at = picture(image_set, "0.png", **{HEAT: True})
+    at = picture(image_set, "dark.png", **{HEAT: True})
     assert not at.error
-    text = words(at)
-    assert "Confusability: likeness to the nearest picture" in text
-
-
-def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:
-    image_set.files.path(int(image_set.table()["id"].iloc[0])).unlink()
+    assert "Confusability: likeness to the nearest picture" in words(at)
+    image_set.files.path(id_of(image_set, "0.png")).unlink()
     at = picture(image_set, "0.png", **{HEAT: True})
-    assert "no longer exists" in at.error[0].value
+    assert "no longer exists" in at.error[0].value, "in the map's place"
 
 
 def test_a_name_cannot_leave_its_place_in_the_markup(image_set: ImageSet) -> None:
@@ -115,7 +99,7 @@ PIXELS = values(60, 80)
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, bare_model: Model) -> ImageSet:
+def deep(tmp_path: Path, read_once: Read) -> ImageSet:
     """Four pictures of 12 bits, one of 8 and a DICOM file with a window."""
     root = tmp_path / "deep"
     root.mkdir()
@@ -123,18 +107,14 @@ def image_set(home: Workspace, tmp_path: Path, bare_model: Model) -> ImageSet:
         (root / f"{number}.tif").write_bytes(tiff(PIXELS if number == 0 else values(60, 80) // (number + 1)))
     noise(3).save(root / "plain.jpg")
     (root / "ct.dcm").write_bytes(dicom(PIXELS, WindowCenter=500, WindowWidth=401))
-    return embed_folder(root, model=bare_model, workspace=home.root)
+    return read_once(root)
 
 
-def id_of(image_set: ImageSet, path: str) -> int:
-    return int(image_set.table().set_index("path")["id"][path])
-
-
-def test_an_opened_picture_is_seen_in_the_window_that_is_set(image_set: ImageSet) -> None:
+def test_an_opened_picture_is_seen_in_the_window_that_is_set(deep: ImageSet) -> None:
     client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
 
     def grey(window: tuple[float, float] | None) -> np.ndarray:
-        answer = client.get(picture_url(image_set, id_of(image_set, "0.tif"), window=window))
+        answer = client.get(picture_url(deep, id_of(deep, "0.tif"), window=window))
         with Image.open(io.BytesIO(answer.content)) as image:
             return np.asarray(image.convert("L"), int)
 
@@ -143,30 +123,29 @@ def test_an_opened_picture_is_seen_in_the_window_that_is_set(image_set: ImageSet
     assert grey((5000, 6000)).max() < 10
 
 
-def test_the_slider_stands_where_there_are_more_than_eight_bits(image_set: ImageSet) -> None:
-    at = opened(image_set, **with_picture(first := id_of(image_set, "0.tif")))
-    slider = at.slider(key=f"picture.window.{first}")
+def test_the_slider_stands_where_there_are_more_than_eight_bits(deep: ImageSet) -> None:
+    at = picture(deep, "0.tif")
+    slider = at.slider(key=f"picture.window.{id_of(deep, '0.tif')}")
     assert slider.value == (0, 4095)
     assert not any("black=" in one.body for one in at.get("html"))
     slider.set_value((100, 900)).run()
     assert any("black=100&amp;white=900" in one.body for one in at.get("html"))
-    scan = opened(image_set, **with_picture(id_of(image_set, "ct.dcm")))
-    assert scan.slider(key=f"picture.window.{id_of(image_set, 'ct.dcm')}").value == (299.5, 699.5), "its window"
-    plain = opened(image_set, **with_picture(number := id_of(image_set, "plain.jpg")))
-    assert f"picture.window.{number}" not in [one.key for one in plain.slider]
+    scan = picture(deep, "ct.dcm")
+    assert scan.slider(key=f"picture.window.{id_of(deep, 'ct.dcm')}").value == (299.5, 699.5), "its window"
+    assert not [one for one in picture(deep, "plain.jpg").slider if str(one.key).startswith("picture.window")]
 
 
-def test_a_set_says_its_range_and_is_read_anew_in_another(image_set: ImageSet, home: Workspace) -> None:
-    assert image_set.core.rendering == Rendering(0, 4095)
+def test_a_set_says_its_range_and_is_read_anew_in_another(deep: ImageSet, home: Workspace) -> None:
+    assert deep.core.rendering == Rendering(0, 4095)
     at = opened(page="sets")
     assert "bit pictures, shown from 0 to 4,095." in words(at)
-    black, white = (next(field for field in at.number_input if field.label == name) for name in ("Black", "White"))
+    black, white = (named(at.number_input, name) for name in ("Black", "White"))
     assert (black.value, white.value) == (0, 4095)
     white.set_value(0)
-    next(button for button in at.button if button.label == "Read anew").click().run()
-    assert any("what is black and what is white" in error.value for error in at.error), [one.value for one in at.error]
-    next(field for field in at.number_input if field.label == "White").set_value(1000)
-    next(button for button in at.button if button.label == "Read anew").click().run()
-    job = latest_job(home, kind=EMBED.name, set_id=image_set.set_id)
+    named(at.button, "Read anew").click().run()
+    assert any("what is black and what is white" in error.value for error in at.error)
+    named(at.number_input, "White").set_value(1000)
+    named(at.button, "Read anew").click().run()
+    job = latest_job(home, kind=EMBED.name, set_id=deep.set_id)
     assert job is not None
     assert call_of(job).given["range_"] == "0:1000"
