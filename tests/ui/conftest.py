@@ -69,6 +69,19 @@ def image_set(request: pytest.FixtureRequest, tmp_path: Path, read_once: Read) -
     return read_once(write_folder(tmp_path / "zoo", count, classes=("cat", "dog")))
 
 
+@pytest.fixture(scope="module")
+def set_of_module(request: pytest.FixtureRequest, module_workspace: Path, read_first: Read) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "zoo", getattr(request.module, "COUNT", 12), classes=("cat", "dog"))
+    return copied(read_first(folder), folder, home=module_workspace)
+
+
+@pytest.fixture
+def seen_set(set_of_module: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    """As `image_set`, one for all tests of a module that leave it as it was."""
+    monkeypatch.setenv("URL_VIZ_HOME", str(set_of_module.workspace.root))
+    return set_of_module
+
+
 @pytest.fixture
 def own_set(tmp_path: Path, read_once: Read) -> ImageSet:
     """As `tests.ui.pages.zoo`, for tests that decide on it."""

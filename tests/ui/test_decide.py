@@ -6,26 +6,19 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
 from url_viz.ui.widgets.decide import handle_gallery_actions, likeliest_first
 from url_viz.ui.widgets.gallery import GalleryAction
 
-
-@pytest.fixture(scope="module")
-def read_set(module_workspace: Path, model: Model) -> ImageSet:
-    folder = write_folder(module_workspace.parent / "zoo", 8, classes=("cat", "dog"))
-    return embed_folder(folder, model=model, workspace=module_workspace)
+COUNT = 8
 
 
 @pytest.fixture
-def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(read_set.root.parent))
-    while read_set.decisions.undo() is not None:
+def image_set(seen_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(seen_set.root.parent))
+    while seen_set.decisions.undo() is not None:
         pass
-    return read_set
+    return seen_set
 
 
 def page(image_set: "ImageSet", label: str) -> None:

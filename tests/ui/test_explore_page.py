@@ -24,7 +24,6 @@ from tests.ui.pages import (
     told,
     with_picture,
     words,
-    zoo,
 )
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import OneOf
@@ -40,25 +39,13 @@ from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.session import DIALOG
 
 
-@pytest.fixture(scope="module")
-def read_set(module_workspace: Path, model: Model) -> ImageSet:
-    return embed_folder(zoo(module_workspace.parent), model=model, workspace=module_workspace)
-
-
-@pytest.fixture
-def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    """For tests that only look at it."""
-    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
-    return read_set
-
-
-def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_them(image_set: ImageSet) -> None:
-    at = opened(image_set)
+def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_them(seen_set: ImageSet) -> None:
+    at = opened(seen_set)
     assert at.title[0].value.endswith("/zoo")
     assert at.button(key="sentence.all").label == "**12** pictures"
-    assert at.radio(key=f"set.classes.{image_set.set_id}").value == "folders"
+    assert at.radio(key=f"set.classes.{seen_set.set_id}").value == "folders"
     assert shown_panes(at) == [("Most ambiguous", "12", 12)], "the question first: the other end is a choice"
-    at.session_state[f"view.grid.{image_set.set_id}"] = told(side="both")
+    at.session_state[f"view.grid.{seen_set.set_id}"] = told(side="both")
     at.run()
     assert shown_panes(at) == [("Most ambiguous", "12", 12), ("Least ambiguous", "12", 12)]
     assert at.query_params["side"] == "both"
@@ -72,11 +59,11 @@ def shown_panes(at: AppTest) -> list[tuple[str, str, int]]:
     return [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)]
 
 
-def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
-    table = image_set.table()
+def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(seen_set: ImageSet) -> None:
+    table = seen_set.table()
     x, y = float(table["x"].iloc[0]), float(table["y"].iloc[0])
     around_one = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
-    at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=around_one)}))
+    at = opened(seen_set, **dict[str, Any]({f"view.map.{seen_set.set_id}": told(polygon=around_one)}))
     assert "**1** of 12" in words(at)
     assert "lasso" in at.query_params
     at.selectbox(key="view.label").set_value("dog").run()
@@ -111,9 +98,9 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
     assert not at.toast
 
 
-def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(image_set: ImageSet) -> None:
-    first = int(image_set.table()["id"].iloc[0])
-    at = opened(image_set, **with_picture(first))
+def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_with(seen_set: ImageSet) -> None:
+    first = int(seen_set.table()["id"].iloc[0])
+    at = opened(seen_set, **with_picture(first))
     text = words(at)
     assert [one.label for one in at.expander][-2:] == ["Numbers", "Nearest pictures"]
     asked = re.search(r"^(.*) Labelled cat$", text, re.MULTILINE)
@@ -126,17 +113,17 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     label = next(one for one in at.selectbox if one.label == "Label")
     assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
     assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"
-    image_set.labels.give({first: "ca"})
+    seen_set.labels.give({first: "ca"})
     at.run()
     assert "Originally cat · a new class: no other picture has it" in words(at)
-    image_set.decisions.undo()
+    seen_set.decisions.undo()
     at.button(key="search_with").click().run()
     assert at.session_state["view.query_id"] == first
 
 
-def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
-    last = image_set.table().iloc[-1]
-    at = linked(image_set, picture=str(last["id"])).run()
+def test_a_link_opens_its_picture_once(seen_set: ImageSet) -> None:
+    last = seen_set.table().iloc[-1]
+    at = linked(seen_set, picture=str(last["id"])).run()
     assert at.button(key="search_with")
     assert at.query_params["picture"] == str(last["id"])
     del at.session_state[DIALOG]  # as its closing does
@@ -144,13 +131,13 @@ def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
     assert not any(button.key == "search_with" for button in at.button)
     assert "picture" not in at.query_params
     for text in ("17", "9" * 30):
-        at = linked(image_set, picture=text).run()
+        at = linked(seen_set, picture=text).run()
         assert not any(button.key == "search_with" for button in at.button), "there is no such picture"
         assert "picture" not in at.query_params
 
 
-def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(image_set: ImageSet) -> None:
-    at = opened(image_set, view__explore=ExploreView(filters=between_filters(("cat", "dog"))))
+def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(seen_set: ImageSet) -> None:
+    at = opened(seen_set, view__explore=ExploreView(filters=between_filters(("cat", "dog"))))
     assert at.button(key="chip.pair").label == "Between cat and dog"
     assert [button.key for button in at.button if str(button.key).startswith("chip.")] == ["chip.pair"]
     at.button(key="chip.pair").click().run()
@@ -197,14 +184,14 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     assert [str(option) for option in order_by(at).options] == ["Order: easily mistaken"]
 
 
-def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
+def test_a_link_keeps_its_set_on_the_next_pages(seen_set: ImageSet) -> None:
     at = app()
-    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
+    at.query_params["set"], at.query_params["model"] = seen_set.set_id, seen_set.source.name
     at.run()
     at.query_params.clear()
     for page in sorted((APP.parent / "pages").glob("*_page.py")):
         at.switch_page(f"pages/{page.name}").run()
-        assert at.session_state["chosen_set"] == image_set.set_id, page
+        assert at.session_state["chosen_set"] == seen_set.set_id, page
         said = words(at)
         assert "No pictures read yet." not in said, page
         if page.name.removesuffix("_page.py") in ("search", "finetune"):
@@ -212,14 +199,14 @@ def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
             assert "zoo" in said, page
 
 
-def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
+def test_a_link_reopens_the_same_view(seen_set: ImageSet) -> None:
     at = app()
-    at.query_params["set"] = image_set.set_id
+    at.query_params["set"] = seen_set.set_id
     at.query_params["by"] = "confusability"
     at.query_params["in.label"] = "cat"
     at.query_params["above"] = "80"
     at.query_params["side"] = "both"
-    at.session_state["chosen_model"] = image_set.source.name
+    at.session_state["chosen_model"] = seen_set.source.name
     at.run()
     text = words(at)
     assert "above 80 %" in text
@@ -229,8 +216,8 @@ def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
     assert order_by(at).value == "confusability"
 
 
-def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set: ImageSet) -> None:
-    at = opened(image_set)
+def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(seen_set: ImageSet) -> None:
+    at = opened(seen_set)
     at.text_input(key="view.filter_name").set_value("dog/").run()
     assert "**6** of 12" in words(at)
     assert at.query_params["name"] == "dog/"
@@ -244,12 +231,12 @@ def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set
 
 
 def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_what_the_legend_has_chosen(
-    image_set: ImageSet,
+    seen_set: ImageSet,
 ) -> None:
-    at = opened(image_set)
+    at = opened(seen_set)
     at.selectbox(key="view.other_measure").set_value("brightness").run()
     assert order_by(at).value == "brightness"
-    assert image_set.order().evidence is None or grade(image_set.order("brightness")) in [
+    assert seen_set.order().evidence is None or grade(seen_set.order("brightness")) in [
         each.proto.popover.label for each in at.get("popover")
     ]
     named(at.selectbox, "Colour").set_value("label").run()
@@ -268,16 +255,16 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     assert "**6** of 12" in words(at)
 
 
-def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> None:
+def test_the_map_gives_way_to_the_grid_and_comes_back(seen_set: ImageSet) -> None:
     around = [[-1e6, -1e6], [1e6, -1e6], [1e6, 1e6], [-1e6, 1e6]]
-    at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=around)}))
+    at = opened(seen_set, **dict[str, Any]({f"view.map.{seen_set.set_id}": told(polygon=around)}))
     assert [e.proto.component_name for e in at.main.get("bidi_component")] == ["url_viz_map", "url_viz_grid"]
-    at.session_state[f"view.grid.{image_set.set_id}"] = told(is_wide=True)
+    at.session_state[f"view.grid.{seen_set.set_id}"] = told(is_wide=True)
     at.run()
     assert [e.proto.component_name for e in at.main.get("bidi_component")] == ["url_viz_grid"]
     assert at.query_params["wide"] == "1"
     assert at.button(key="chip.selection").label == "Selection", "the lasso holds"
-    at.session_state[f"view.grid.{image_set.set_id}"] = told(is_wide=False)
+    at.session_state[f"view.grid.{seen_set.set_id}"] = told(is_wide=False)
     at.run()
     assert "wide" not in at.query_params
     assert at.button(key="chip.selection")

@@ -32,18 +32,6 @@ from url_viz.ui.widgets.components import drawn_box
 COUNT = 24
 
 
-@pytest.fixture(scope="module")
-def read_set(module_workspace: Path, model: Model) -> ImageSet:
-    folder = write_folder(module_workspace.parent / "zoo", COUNT, classes=("cat", "dog"))
-    return embed_folder(folder, model=model, workspace=module_workspace)
-
-
-@pytest.fixture
-def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
-    return read_set
-
-
 def by_confusability(image_set: ImageSet, place: int) -> int:
     """The id of the picture at a place of the order, 0 the clearest."""
     return int(image_set.table().sort_values(["confusability", "id"])["id"].iloc[place])
@@ -62,8 +50,8 @@ def gated(at: AppTest, percentile: int, *, by: str | None = None) -> AppTest:
     return named(at.slider, "Leave out above").set_value(percentile).run()
 
 
-def test_explore_leads_to_a_search_and_back_to_its_view_as_it_was(image_set: ImageSet) -> None:
-    at = linked(image_set, colour="label").run()
+def test_explore_leads_to_a_search_and_back_to_its_view_as_it_was(seen_set: ImageSet) -> None:
+    at = linked(seen_set, colour="label").run()
     at.button(key="search.start").click().run()
     assert at.query_params["search"] == ""
     assert "Similar pictures" in words(at)
@@ -72,35 +60,35 @@ def test_explore_leads_to_a_search_and_back_to_its_view_as_it_was(image_set: Ima
     at.button(key="search.leave").click().run()
     assert "search" not in at.query_params
     assert at.query_params["colour"] == "label"
-    assert image_set.root.name in at.title[0].value
+    assert seen_set.root.name in at.title[0].value
 
 
-def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_set: ImageSet) -> None:
+def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(seen_set: ImageSet) -> None:
     for text in ("9" * 5000, "9" * 19, "-1", "x", ""):
-        assert "most similar" not in words(linked(image_set, search=text).run())
-    at = linked(image_set, search=str(by_confusability(image_set, 3))).run()
+        assert "most similar" not in words(linked(seen_set, search=text).run())
+    at = linked(seen_set, search=str(by_confusability(seen_set, 3))).run()
     assert f"{COUNT - 1} most similar" in words(at)
     at.button(key="search.another").click().run()
     assert "most similar" not in words(at)
-    text = words(searching(image_set, 2**62))
+    text = words(searching(seen_set, 2**62))
     assert "The picture to search with is not in this image set" in text
     assert "most similar" not in text
 
 
-def test_back_in_the_browser_leads_to_what_was_shown_then(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    query = by_confusability(image_set, 3)
-    at = searching(image_set, query)
+def test_back_in_the_browser_leads_to_what_was_shown_then(seen_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = by_confusability(seen_set, 3)
+    at = searching(seen_set, query)
     monkeypatch.setattr("url_viz.ui.search.is_back_or_forward", lambda: True)
-    at.query_params["search"] = str(by_confusability(image_set, 5))
+    at.query_params["search"] = str(by_confusability(seen_set, 5))
     shown = words(at.run())
-    assert str(image_set.row(by_confusability(image_set, 5))["path"]) in shown
+    assert str(seen_set.row(by_confusability(seen_set, 5))["path"]) in shown
     del at.query_params["search"]
     assert "Similar pictures" not in words(at.run())
 
 
-def test_a_picture_of_the_set_can_be_opened_from_its_search(image_set: ImageSet) -> None:
-    query = by_confusability(image_set, 0)
-    at = searching(image_set, query)
+def test_a_picture_of_the_set_can_be_opened_from_its_search(seen_set: ImageSet) -> None:
+    query = by_confusability(seen_set, 0)
+    at = searching(seen_set, query)
     at.button(key="search.open").click().run()
     assert at.query_params["picture"] == str(query)
     at.button(key="search_with").click().run()
@@ -108,37 +96,37 @@ def test_a_picture_of_the_set_can_be_opened_from_its_search(image_set: ImageSet)
     assert at.query_params["search"] == str(query)
 
 
-def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_was_drawn_finds_what_its_crop_does(seen_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.ui.search.component_state", lambda key: {"box": [0.25, 0.25, 0.5, 0.5]})
     assert [drawn_box({"box": drawn}) for drawn in ([-1, 0, 1, 1], "all", None)] == [None] * 3
-    query, asked = by_confusability(image_set, 3), list[object]()
+    query, asked = by_confusability(seen_set, 3), list[object]()
     real = ImageSet.safe_search
     monkeypatch.setattr(ImageSet, "safe_search", lambda of, it, **how: asked.append(it) or real(of, it, **how))
-    text = words(searching(image_set, query))
-    with Image.open(image_set.files.path(query)) as picture:
+    text = words(searching(seen_set, query))
+    with Image.open(seen_set.files.path(query)) as picture:
         width, height = picture.size
         crop = picture.convert("RGB").crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
     assert f"{COUNT} most similar" in text, "the picture itself too"
     assert f"{width // 2} × {height // 2} px of it" in text
     [part] = asked
     assert isinstance(part, NewPicture)
-    hits = real(image_set, part, k=COUNT).hits["id"]
-    assert hits.tolist() == image_set.search(crop, k=COUNT)["id"].tolist()
+    hits = real(seen_set, part, k=COUNT).hits["id"]
+    assert hits.tolist() == seen_set.search(crop, k=COUNT)["id"].tolist()
 
 
-def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_does(image_set: ImageSet) -> None:
-    query = by_confusability(image_set, 0)
-    at = searching(image_set, query)
+def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_does(seen_set: ImageSet) -> None:
+    query = by_confusability(seen_set, 0)
+    at = searching(seen_set, query)
     text = words(at)
     assert f"{COUNT - 1} most similar" in text
-    values = image_set.table().set_index("id")["confusability"]
+    values = seen_set.table().set_index("id")["confusability"]
     others = values.drop(query)  # two pictures may be the clearest: which are depends on the processor
     above = (others > values[query]).mean() + (others == values[query]).mean() / 2
     assert f"Easily mistaken: {'lowest' if above == 1 else f'below {100 * above:.0f} % of the others'}" in text
     assert "left out:" not in text
     assert at.query_params["search"] == str(query)
     gated(at, 50)
-    result = image_set.safe_search(query, max_percentile=50)
+    result = seen_set.safe_search(query, max_percentile=50)
     assert result.by == "confusability"
     assert 0 < len(result.withheld) < COUNT
     assert (result.hits["confusability_percentile"] <= 50).all()
@@ -150,22 +138,22 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     assert f"{len(result.hits)} most similar" in words(at)
 
 
-def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(image_set: ImageSet) -> None:
-    query = int(image_set.table().sort_values("uncertainty")["id"].iloc[0])
-    at = searching(image_set, query)
+def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(seen_set: ImageSet) -> None:
+    query = int(seen_set.table().sort_values("uncertainty")["id"].iloc[0])
+    at = searching(seen_set, query)
     by = named(at.segmented_control, "Ambiguous by")
-    assert image_set.order().measure == by.value == "confusability"
+    assert seen_set.order().measure == by.value == "confusability"
     assert sorted(by.options) == ["Easily mistaken", "General model", "Torn between classes"]
     assert "Needs no classes" in words(at)
     gated(at, 50, by="uncertainty")
     assert "Uses nothing else of this set" in words(at)
-    found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
+    found = seen_set.safe_search(query, by="uncertainty", max_percentile=50)
     assert f"{len(found.hits)} most similar" in words(at)
-    assert found.hits["id"].tolist() != image_set.safe_search(query, max_percentile=50).hits["id"].tolist()
+    assert found.hits["id"].tolist() != seen_set.safe_search(query, max_percentile=50).hits["id"].tolist()
 
 
-def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
-    at = searching(image_set, by_confusability(image_set, -1))
+def test_a_query_above_the_threshold_is_warned_of_until_one_insists(seen_set: ImageSet) -> None:
+    at = searching(seen_set, by_confusability(seen_set, -1))
     gated(at, 60)
     assert "By “Easily mistaken”, this picture is **highest**. The threshold is 60 %." in at.warning[0].value
     assert "most similar" not in words(at)
@@ -176,10 +164,10 @@ def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: I
     assert "most similar" not in words(at)
 
 
-def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
-    row = image_set.table().sort_values("ambiguity").iloc[-1].to_dict()
+def test_a_query_between_two_classes_is_said_to_be(seen_set: ImageSet) -> None:
+    row = seen_set.table().sort_values("ambiguity").iloc[-1].to_dict()
     lies = f"between {row['first_class']} and {row['second_class']}"  # without shares: the labels are by dice
-    at = searching(image_set, int(row["id"]))
+    at = searching(seen_set, int(row["id"]))
     assert f"B{lies[1:]}" in words(at)
     gated(at, 60, by="ambiguity")
     assert f"By “Torn between classes”, this picture is **highest**, {lies}" in at.warning[0].value
@@ -223,8 +211,8 @@ def test_a_query_without_the_value_is_not_vouched_for() -> None:
     assert not Gate("confusability", 100).withholds(query_at(100))
 
 
-def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is(image_set: ImageSet) -> None:
-    at = searching(image_set)
+def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is(seen_set: ImageSet) -> None:
+    at = searching(seen_set)
     at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
     assert "The picture is not in a known image format" in at.error[0].value
     assert "most similar" not in words(at)
@@ -233,10 +221,10 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     assert f"{COUNT} most similar" in text
     assert escape("<b>new</b>.jpg") in text
     assert "Easily mistaken: " in text
-    image_id = by_confusability(image_set, 2)
+    image_id = by_confusability(seen_set, 2)
     at.button(key="search.another").click().run()
-    at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
-    own = searching(image_set, image_id)
+    at.file_uploader[0].set_value(("copy.jpg", seen_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
+    own = searching(seen_set, image_id)
     [mine, its] = ([each.value for each in found.markdown[:2]] for found in (at, own))
     assert mine == its, "as the same picture of the set"
 
@@ -255,16 +243,16 @@ def test_a_picture_that_nothing_here_is_like_has_no_value(
     assert unlike_in_words() in at.warning[0].value
 
 
-def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) -> None:
-    table = image_set.table()
+def test_names_are_found_by_all_their_words_and_by_class(seen_set: ImageSet) -> None:
+    table = seen_set.table()
     assert matches(table, "CAT 0002")["path"].tolist() == ["cat/0002.jpg"]
     assert len(matches(table, "")) == COUNT
     assert len(matches(table, "dog")) == COUNT // 2
     assert matches(table, "(.*").empty
 
 
-def test_a_spread_looks_into_the_whole_table(image_set: ImageSet) -> None:
-    table = image_set.table()
+def test_a_spread_looks_into_the_whole_table(seen_set: ImageSet) -> None:
+    table = seen_set.table()
     assert evenly_sampled(table, 3)["path"].tolist() == [table["path"].iloc[i] for i in (0, 12, 23)]
     assert len(evenly_sampled(table, 100)) == COUNT
     assert evenly_sampled(table.iloc[:0], 5).empty
@@ -278,12 +266,12 @@ def test_a_set_with_few_pictures_offers_the_measures_it_has(tmp_path: Path, work
     assert "ambiguity" not in offered(two)
 
 
-def test_dropped_pictures_are_left_out_at_a_click(image_set: ImageSet) -> None:
-    first = by_confusability(image_set, 0)
-    assert "Leave out dropped" not in words(searching(image_set, first))
-    image_set.decisions.decide([by_confusability(image_set, 1), by_confusability(image_set, 2)], "drop")
-    at = searching(image_set, first)
+def test_dropped_pictures_are_left_out_at_a_click(seen_set: ImageSet) -> None:
+    first = by_confusability(seen_set, 0)
+    assert "Leave out dropped" not in words(searching(seen_set, first))
+    seen_set.decisions.decide([by_confusability(seen_set, 1), by_confusability(seen_set, 2)], "drop")
+    at = searching(seen_set, first)
     assert "Leave out dropped (2)" in words(at)
     named(at.toggle, "Leave out dropped (2)").set_value(True).run()
     assert f"{COUNT - 3} most similar" in words(at)
-    image_set.decisions.undo()
+    seen_set.decisions.undo()
