@@ -25,12 +25,14 @@ from tests.ui.pages import (
     with_picture,
     words,
 )
+from tests.ui.test_sentence import in_head, number, parts
 from url_viz.base.workspace import Workspace
-from url_viz.columns.filters import OneOf
+from url_viz.columns.filters import Filter, OneOf
 from url_viz.evidence.order import grade
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.labels.ambiguity import between_filters
+from url_viz.labels.torn import torn_filters
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.tables.tables import PLACED, UMAP, Coordinates
@@ -78,12 +80,8 @@ def test_a_lasso_ends_where_the_map_is_computed_again(home: Workspace, tmp_path:
     folder = write_folder(tmp_path / "grows", 8)
     image_set = embed_folder(folder, model=model, workspace=home.root)
     x, y = image_set.table()["x"], image_set.table()["y"]
-    right = [
-        [x.median(), y.min() - 1],
-        [x.max() + 1, y.min() - 1],
-        [x.max() + 1, y.max() + 1],
-        [x.median(), y.max() + 1],
-    ]
+    low, high = y.min() - 1, y.max() + 1
+    right = [[x.median(), low], [x.max() + 1, low], [x.max() + 1, high], [x.median(), high]]
     at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=right)}))
     assert "**4** of 8" in words(at)
     at.run()
@@ -136,9 +134,19 @@ def test_a_link_opens_its_picture_once(seen_set: ImageSet) -> None:
         assert "picture" not in at.query_params
 
 
-def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(seen_set: ImageSet) -> None:
-    at = opened(seen_set, view__explore=ExploreView(filters=between_filters(("cat", "dog"))))
-    assert at.button(key="chip.pair").label == "Between cat and dog"
+@pytest.mark.parametrize(
+    ("filters", "name"),
+    [
+        (between_filters(("cat", "dog")), "Between cat and dog"),
+        (torn_filters(("cat", "dog")), "Torn between cat and dog"),
+    ],
+    ids=["between", "torn"],
+)
+def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(
+    seen_set: ImageSet, filters: tuple[Filter, ...], name: str
+) -> None:
+    at = opened(seen_set, view__explore=ExploreView(filters=filters))
+    assert at.button(key="chip.pair").label == name
     assert [button.key for button in at.button if str(button.key).startswith("chip.")] == ["chip.pair"]
     at.button(key="chip.pair").click().run()
     assert at.session_state[VIEW].filters == ()
@@ -152,6 +160,11 @@ def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
     assert at.button(key="sentence.tiny").label == "2 under 16 px hidden"
     assert [panes(at)[0]["total"], len(image_set)] == [12, 14]
     assert at.button(key="sentence.all").label == "**12** objects in 4 pictures"
+    for key in (*parts(at, "torn."), *parts(at, "sentence.reason")):
+        clicked = opened(image_set)
+        said = number(clicked.button(key=key).label)
+        clicked.button(key=key).click().run()
+        assert in_head(clicked) == said, key
     exported = opened(image_set, popover__export__0=True)
     assert exported.radio(key="export.as")
     assert "export.all" not in [control.key for control in exported.segmented_control], "these are all, tiny ones too"
@@ -184,36 +197,21 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     assert [str(option) for option in order_by(at).options] == ["Order: easily mistaken"]
 
 
-def test_a_link_keeps_its_set_on_the_next_pages(seen_set: ImageSet) -> None:
+def test_a_link_opens_its_view_and_keeps_its_set_on_the_next_pages(seen_set: ImageSet) -> None:
     at = app()
-    at.query_params["set"], at.query_params["model"] = seen_set.set_id, seen_set.source.name
-    at.run()
+    view = {"by": "confusability", "in.label": "cat", "above": "80", "side": "both"}
+    for name, value in {"set": seen_set.set_id, "model": seen_set.source.name, **view}.items():
+        at.query_params[name] = value
+    text = words(at.run())
+    assert "Class: cat" in text
+    assert "Threshold: above 80 %" in text
+    assert sum(pane["total"] + sum(stacked(tile) for tile in pane["first"]) for pane in panes(at)) == 6
+    assert order_by(at).value == "confusability"
     at.query_params.clear()
     for page in sorted((APP.parent / "pages").glob("*_page.py")):
         at.switch_page(f"pages/{page.name}").run()
         assert at.session_state["chosen_set"] == seen_set.set_id, page
-        said = words(at)
-        assert "No pictures read yet." not in said, page
-        if page.name.removesuffix("_page.py") in ("search", "finetune"):
-            assert "12 pictures" in said, page
-            assert "zoo" in said, page
-
-
-def test_a_link_reopens_the_same_view(seen_set: ImageSet) -> None:
-    at = app()
-    at.query_params["set"] = seen_set.set_id
-    at.query_params["by"] = "confusability"
-    at.query_params["in.label"] = "cat"
-    at.query_params["above"] = "80"
-    at.query_params["side"] = "both"
-    at.session_state["chosen_model"] = seen_set.source.name
-    at.run()
-    text = words(at)
-    assert "above 80 %" in text
-    assert sum(pane["total"] + sum(stacked(tile) for tile in pane["first"]) for pane in panes(at)) == 6
-    assert "Class: cat" in text
-    assert "Threshold: above 80 %" in text
-    assert order_by(at).value == "confusability"
+        assert "No pictures read yet." not in words(at), page
 
 
 def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(seen_set: ImageSet) -> None:
@@ -270,7 +268,9 @@ def test_the_map_gives_way_to_the_grid_and_comes_back(seen_set: ImageSet) -> Non
     assert at.button(key="chip.selection")
 
 
-def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model: Model) -> None:
+def test_a_map_of_which_much_was_placed_is_offered_to_be_made_anew_by_a_job(
+    home: Workspace, tmp_path: Path, model: Model
+) -> None:
     image_set = embed_folder(write_folder(tmp_path / "some", 6), model=model, workspace=home.root)
     assert image_set.maps.placed_fraction == 0
     contents = np.unique(image_set.core.contents)
