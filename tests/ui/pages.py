@@ -59,6 +59,18 @@ def opened(image_set: ImageSet | None = None, page: str | None = None, **state: 
     return at.run() if page is None else turned_to(at, page)
 
 
+def folder_dialog(typed: Path | str = "") -> AppTest:
+    """The dialog that opens a folder by itself, with a path typed into it."""
+
+    def script() -> None:
+        from url_viz.ui.widgets.open_folder import ask_for_folder
+
+        ask_for_folder()
+
+    at = AppTest.from_function(script).run()
+    return at.text_input[0].set_value(str(typed)).run() if typed else at
+
+
 def turned_to(at: AppTest, page: str) -> AppTest:
     """The app on another page, by the name of its file in pages/, or of a part in `PLACES`."""
     name, state = PLACES.get(page, (page, {}))

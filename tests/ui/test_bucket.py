@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
-from tests.ui.pages import ended, opened, words
+from tests.ui.pages import ended, folder_dialog, opened, words
 from url_viz.base.errors import BucketError, FolderError, NotAllowedError
 from url_viz.base.workspace import Workspace, root_of
 from url_viz.drawing.tiles import picture_url, thumbnail_url
@@ -125,13 +124,7 @@ def test_the_app_opens_no_bucket_that_is_not_named(image_set: ImageSet, monkeypa
 
 
 def test_an_address_typed_is_read_only_where_it_is_allowed(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def script() -> None:
-        from url_viz.ui.widgets.open_folder import ask_for_folder
-
-        ask_for_folder()
-
-    at = AppTest.from_function(script).run()
-    at.text_input[0].set_value(ADDRESS).run()
+    at = folder_dialog(ADDRESS)
     assert "opens no bucket" in at.error[0].value
     assert at.button(key="read_folder").disabled
     at.text_input[0].set_value("s3://a:opensesame@pics/zoo").run()

@@ -8,12 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import LONG, opened, words
+from tests.ui.pages import LONG, folder_dialog, opened, words
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs, start_job
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
 from url_viz.ui.first_page import DAY_S, SHOWN, demo_example, when
 from url_viz.ui.menu import purpose_of
 
@@ -47,6 +45,8 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
     assert image_set.root.name in text
     at.button(key=f"first.open.{image_set.set_id}").click().run()
     assert at.session_state["chosen_set"] == image_set.set_id
+    image_set.root.rename(image_set.root.with_name("moved"))
+    assert "The folder is missing" in words(opened())
 
 
 PAGES = {"review": "Review", "model": "Model"}
@@ -73,11 +73,9 @@ def test_pages_that_need_no_set_lead_to_one_where_there_is_none(home: Workspace,
 def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "zoo", 3)
     at = opened()
-    (tmp_path / "notes.md").write_text("words")
-    for name, why in (("none", "does not exist"), ("notes.md", "is a file, not a folder")):
-        at.text_input(key="first.typed").set_value(str(tmp_path / name)).run()
-        assert why in at.error[0].value
-        assert at.button(key="read_typed").disabled
+    at.text_input(key="first.typed").set_value(str(tmp_path / "none")).run()
+    assert "does not exist" in at.error[0].value
+    assert at.button(key="read_typed").disabled
     at.text_input(key="first.typed").set_value(str(folder)).run()
     assert "3 pictures, no class folders" in words(at)
     at.button(key="read_typed").click().run()
@@ -91,20 +89,13 @@ def test_what_runs_stands_there(home: Workspace) -> None:
     assert any(bar.proto.text.startswith("**Count sheep** · ") for bar in at.main.get("progress"))
 
 
-def test_a_folder_that_is_gone_says_so(home: Workspace, tmp_path: Path, model: Model) -> None:
-    folder = write_folder(tmp_path / "zoo", 3)
-    embed_folder(folder, model=model, workspace=home.root)
-    folder.rename(tmp_path / "moved")
-    assert "The folder is missing" in words(opened())
-
-
-def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:
+def test_names_are_shown_as_they_are(read_once: Read, tmp_path: Path) -> None:
     folder = tmp_path / "<b>zoo</b>"
     for name in ('<img src=x onerror="alert(1)">', "dog"):
         (folder / name).mkdir(parents=True)
         for seed in range(4):
             noise(seed).save(folder / name / f"{seed}.jpg")
-    embed_folder(folder, model=model, workspace=home.root)
+    read_once(folder)
     at = opened()
     bodies = [strip.proto.body for strip in at.get("html") if STRIP in strip.proto.body]
     assert any("&lt;img src=x" in body for body in bodies)
@@ -121,12 +112,6 @@ def test_times_are_told_in_words() -> None:
     assert when(time.mktime((2020, 5, 2, 12, 0, 0, 0, 0, -1))) == "read on 2 May 2020"
 
 
-def folder_dialog() -> None:
-    from url_viz.ui.widgets.open_folder import ask_for_folder
-
-    ask_for_folder()
-
-
 def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once: Read, tmp_path: Path) -> None:
     """On the first page, in the dialog that opens folders, and on the page where it is repaired or forgotten."""
     other = read_once(write_folder(tmp_path / "other", 6, start=40))
@@ -137,7 +122,7 @@ def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once
     assert ":red[:material/broken_image: Needs a look.]" in words(at)
     assert f"labels use {image_set.root} folders" in words(at)
     assert "6 pictures · read " in words(at)
-    at = AppTest.from_function(folder_dialog).run()
+    at = folder_dialog()
     assert {f"recent.{one.set_id}" for one in (image_set, other)} <= {button.key for button in at.button}
     at = opened(page="sets")
     listed = at.dataframe[0].value.set_index("folder")["state"]
