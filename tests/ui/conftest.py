@@ -69,6 +69,20 @@ def image_set(request: pytest.FixtureRequest, tmp_path: Path, read_once: Read) -
     return read_once(write_folder(tmp_path / "zoo", count, classes=("cat", "dog")))
 
 
+@pytest.fixture
+def labelled(request: pytest.FixtureRequest, tmp_path: Path, read_once: Read) -> ImageSet:
+    """As `image_set`, and a copy of its first picture in the other class."""
+    folder = write_folder(tmp_path / "zoo", getattr(request.module, "COUNT", 12), classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
+    return read_once(folder)
+
+
+@pytest.fixture
+def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
+    """Twenty-five pictures without classes."""
+    return read_once(write_folder(tmp_path / "flat", 25))
+
+
 @pytest.fixture(scope="module")
 def set_of_module(request: pytest.FixtureRequest, module_workspace: Path, read_first: Read) -> ImageSet:
     folder = write_folder(module_workspace.parent / "zoo", getattr(request.module, "COUNT", 12), classes=("cat", "dog"))

@@ -58,11 +58,6 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 @pytest.fixture
-def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "flat", 25))
-
-
-@pytest.fixture
 def other_head(home: Workspace) -> str:
     path = home.heads / "zoo-1" / "head.safetensors"
     path.parent.mkdir(parents=True)

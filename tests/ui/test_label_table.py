@@ -1,6 +1,5 @@
 """The labels to check as a table, through app.py as a visitor meets it: unlabelled, one class, labelled, ticked."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.columns.set_table import set_table
-from tests.imaging.pictures import write_folder
-from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
 from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
@@ -25,18 +22,6 @@ from url_viz.ui.explore.view import VIEW
 from url_viz.ui.review.label_table import LABEL_ROWS, label_columns
 
 COUNT = 24
-
-
-@pytest.fixture
-def labelled(tmp_path: Path, read_once: Read) -> ImageSet:
-    folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
-    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
-    return read_once(folder)
-
-
-@pytest.fixture
-def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "flat", 6))
 
 
 SUSPECTS = ReviewSpec("suspects")

@@ -13,10 +13,9 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.drawing.decoded_points import decode_points
-from tests.imaging.pictures import noise, write_folder
+from tests.imaging.pictures import noise
 from tests.jobs.conftest import until
-from tests.ui.conftest import Read
-from tests.ui.pages import linked, opened, reading, words
+from tests.ui.pages import linked, opened, words
 from url_viz.columns.filters import ReviewSpec
 from url_viz.drawing.tiles import card_url
 from url_viz.evidence.worth import ARMS
@@ -34,19 +33,6 @@ from url_viz.ui.review.desk import DeskAnswer, OpenReview, desk_state, parse_ans
 from url_viz.ui.review.desk import opened_review as begun
 from url_viz.ui.review.results import FOLD
 from url_viz.ui.version_diff import VERSION_BEFORE, VERSION_CHANGES
-
-
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    """Twelve pictures of two classes, and a copy of the first in the other class."""
-    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
-    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
-    return read_once(folder)
-
-
-@pytest.fixture
-def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "flat", 8))
 
 
 def page(image_set: ImageSet, spec: ReviewSpec | None = None, *unfolded: str) -> AppTest:
@@ -80,22 +66,23 @@ def take(review: OpenReview[Review], *records: dict[str, Any]) -> None:
 class TestStart:
     """What to begin with."""
 
-    def test_ready_reviews_with_their_counts_and_one_put_together(self, image_set: ImageSet) -> None:
-        at = page(image_set, None, "others")
+    def test_ready_reviews_with_their_counts_and_one_put_together(self, labelled: ImageSet) -> None:
+        at = page(labelled, None, "others")
         said = words(at)
-        measure = image_set.order().measure
+        measure = labelled.order().measure
         assert measure == "confusability"  # noise bears no classes out
         assert "The 200 most ambiguous" not in said, "of twelve"
         each, rest = "The 10 most ambiguous of each class", "All, most ambiguous first"
         for title in (f"{each}, by “Easily mistaken”", f"{rest}, by “Easily mistaken”", "Near copies"):
             assert title in said
+        assert at.get("file_uploader")[0].key == "review.answers.file", "answers of another machine"
         for name in ("confusability", "copies"):
-            queue = image_set.reviews.open(ReviewSpec(name))
+            queue = labelled.reviews.open(ReviewSpec(name))
             assert at.button(key=f"review.{name}").label == f"Review {len(queue)}"
         at.button(key="review.confusability").click().run()
         assert here(at).review.spec == ReviewSpec("confusability")
         assert at.query_params["review"] == "confusability"
-        image_set.decisions.tag([int(image_set.core.ids[0])], "dark")
+        labelled.decisions.tag([int(labelled.core.ids[0])], "dark")
         at.button(key="review.leave").click().run()
         assert "review" not in at.query_params
         assert at.button(key="review.confusability")
@@ -105,14 +92,14 @@ class TestStart:
         at.selectbox(key="view.review.tag").select("dark")
         at.run()
         at.button(key="review.own").click().run()
-        assert here(at).review.ids.tolist() == [int(image_set.core.ids[0])]
+        assert here(at).review.ids.tolist() == [int(labelled.core.ids[0])]
         assert (at.query_params["in.label"], at.query_params["in.tags"]) == ("cat", "dark")
 
-    def test_what_was_done_is_told_and_what_was_begun_offered_to_go_on_with(self, image_set: ImageSet) -> None:
-        image_set.decisions.by("anna").decide([int(image_set.core.ids[0])], "keep")
-        review = image_set.reviews.open(ReviewSpec("entropy", most=5))
+    def test_what_was_done_is_told_and_what_was_begun_offered_to_go_on_with(self, labelled: ImageSet) -> None:
+        labelled.decisions.by("anna").decide([int(labelled.core.ids[0])], "keep")
+        review = labelled.reviews.open(ReviewSpec("entropy", most=5))
         review.store(int(review.ids[0]), CardAnswer("keep"))
-        at = page(image_set, None, "history")
+        at = page(labelled, None, "history")
         assert "1 of 5 done" in words(at)
         assert at.button(key="review.entropy.5.").label == "Continue: 4"
         table = at.dataframe[-1].value
@@ -120,29 +107,29 @@ class TestStart:
         at.button(key="review.entropy.5.").click().run()
         assert here(at).position == 1
 
-    def test_one_action_of_the_history_is_taken_back_alone(self, image_set: ImageSet) -> None:
-        first, second = image_set.core.ids[:2].tolist()
-        image_set.decisions.decide([first], "drop")
-        image_set.decisions.decide([second], "keep")
-        at = page(image_set, None, "history")
+    def test_one_action_of_the_history_is_taken_back_alone(self, labelled: ImageSet) -> None:
+        first, second = labelled.core.ids[:2].tolist()
+        labelled.decisions.decide([first], "drop")
+        labelled.decisions.decide([second], "keep")
+        at = page(labelled, None, "history")
         assert "Tick what was done" in words(at)
-        key = f"view.review.history.{image_set.decisions.version}"
+        key = f"view.review.history.{labelled.decisions.version}"
         at.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
         at.run()
         take = at.button(key="history.take_back")
         assert take.label == "Take back: dropped 1 picture"
         take.click().run()
         assert [toast.value for toast in at.toast] == ["Took back: dropped 1 picture"]
-        assert image_set.table().set_index("id").loc[[first, second], "decision"].tolist() == [None, "keep"]
+        assert labelled.table().set_index("id").loc[[first, second], "decision"].tolist() == [None, "keep"]
 
     def test_what_came_of_it_is_folded_led_by_what_was_done_and_only_where_there_is_something(
-        self, image_set: ImageSet, unlabelled: ImageSet
+        self, labelled: ImageSet, unlabelled: ImageSet
     ) -> None:
-        assert folded(page(image_set)) == ["Other reviews", "What changed"]
-        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
-        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
+        assert folded(page(labelled)) == ["Other reviews", "What changed"]
+        labelled.labels.give({int(labelled.core.ids[0]): "dog"})
+        labelled.decisions.decide([int(labelled.core.ids[1])], "drop")
         unlabelled.answers.give({(*unlabelled.answers.ask(1)[["id", "neighbour_id"]].iloc[0].tolist(),): True})
-        at = page(image_set)
+        at = page(labelled)
         assert folded(at) == ["Other reviews", "What changed", "What it was worth", "History"]
         assert "1 relabelled, 1 dropped, 11 to go" in words(at)
         assert not at.dataframe, "what is folded is neither computed nor drawn"
@@ -153,31 +140,24 @@ class TestStart:
             "Download the answers"
         ]
 
-    def test_answers_of_another_machine_are_taken_in_before_there_are_any(self, image_set: ImageSet) -> None:
-        assert page(image_set, None, "others").get("file_uploader")[0].key == "review.answers.file"
-
-    def test_the_first_five_reviews_are_shown_and_those_that_were_begun(self, image_set: ImageSet) -> None:
+    def test_the_first_five_reviews_are_shown_and_those_that_were_begun(self, labelled: ImageSet) -> None:
         for most in (2, 3, 4, 5):
-            image_set.reviews.open(ReviewSpec("entropy", most=most)).skip(int(image_set.core.ids[0]))
-        rows = image_set.reviews.queues(hides_tiny=True)
-        at = page(image_set)
+            labelled.reviews.open(ReviewSpec("entropy", most=most)).skip(int(labelled.core.ids[0]))
+        rows = labelled.reviews.queues(hides_tiny=True)
+        at = page(labelled)
         shown = [button.key for button in at.button if button.label.startswith(("Review ", "Continue"))]
         assert shown == [f"review.{row.key}" for row in rows[:5]]
-        begun = image_set.reviews.open(ReviewSpec("entropy", most=2))
+        begun = labelled.reviews.open(ReviewSpec("entropy", most=2))
         begun.store(int(begun.ids[1]), CardAnswer("keep"))
-        last = next(row for row in image_set.reviews.queues(hides_tiny=True)[5:] if row.done)
-        assert page(image_set).button(key=f"review.{last.key}").label.startswith("Continue")
-
-    def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
-        reading(image_set)
-        assert "You can start a review once reading has finished" in words(page(image_set))
+        last = next(row for row in labelled.reviews.queues(hides_tiny=True)[5:] if row.done)
+        assert page(labelled).button(key=f"review.{last.key}").label.startswith("Continue")
 
 
 class TestDesk:
     """Answers as the browser sends them."""
 
-    def test_answers_are_stored_once_and_the_rest_waits(self, image_set: ImageSet) -> None:
-        at = page(image_set, ReviewSpec("confusability"))
+    def test_answers_are_stored_once_and_the_rest_waits(self, labelled: ImageSet) -> None:
+        at = page(labelled, ReviewSpec("confusability"))
         first, second, third = (str(one) for one in here(at).review.ids[:3])
         answers = [
             {"sequence": 1, "once": "a", "id": first, "decision": "keep", "label": None},
@@ -185,25 +165,25 @@ class TestDesk:
             {"sequence": 3, "once": "c", "id": third, "skip": True},
         ]
         take(here(at), *answers)
-        image_set.decisions.undo()
+        labelled.decisions.undo()
         take(here(at), *answers)
-        image_set.decisions.redo()
-        at.session_state[desk_key(image_set)] = {"shown": {"review": here(at).review.name, "at": 3, "stored": 3}}
+        labelled.decisions.redo()
+        at.session_state[desk_key(labelled)] = {"shown": {"review": here(at).review.name, "at": 3, "stored": 3}}
         at.run()
-        table = image_set.table().set_index("id")
+        table = labelled.table().set_index("id")
         assert table.at[int(first), "decision"] == "keep"
         assert table.at[int(second), "label"] == "dog"
         progress = here(at).review.progress()
         assert (progress.done, progress.skipped, here(at).position) == (2, 1, 3)
-        assert len(image_set.decisions.history()) == 2
+        assert len(labelled.decisions.history()) == 2
         before = here(at)
-        image_set.labels.use("tags")
+        labelled.labels.use("tags")
         at.run()
         assert here(at) is not before, "another choice of labels opens it again"
 
-    def test_cards_say_what_is_asked_and_what_cannot_be_stored_comes_back(self, image_set: ImageSet) -> None:
-        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
-        first, state = int(review.review.ids[0]), desk_state(image_set, review)
+    def test_cards_say_what_is_asked_and_what_cannot_be_stored_comes_back(self, labelled: ImageSet) -> None:
+        review = begun(labelled.reviews.open(ReviewSpec("confusability")))
+        first, state = int(review.review.ids[0]), desk_state(labelled, review)
         card, drawn = state["cards"][0], dict(review.drawn)
         assert (state["upcoming"][:3], len(card["panels"])) == ([0, 1, 2], 2)
         assert card["label_given"] in ("cat", "dog")
@@ -213,16 +193,16 @@ class TestDesk:
         [refused] = take_answers(review, [endless], who=None)["refused"]
         assert refused["sequence"] == 7
         assert "cannot be a label" in refused["message"]
-        assert desk_state(image_set, review)["done"] == 0
+        assert desk_state(labelled, review)["done"] == 0
         assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
         stored = take_answers(review, [DeskAnswer(8, first, CardAnswer(label="dog"))], who=None)
         assert stored == {"refused": [], "stepped": None}
 
-    def test_a_late_answer_counts_only_where_nobody_answered_since(self, image_set: ImageSet) -> None:
-        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
+    def test_a_late_answer_counts_only_where_nobody_answered_since(self, labelled: ImageSet) -> None:
+        review = begun(labelled.reviews.open(ReviewSpec("confusability")))
         first, second, third = (int(one) for one in review.review.ids[:3])
-        image_set.decisions.by("anna").decide([first], "keep")
-        image_set.decisions.decide([third], "drop")
+        labelled.decisions.by("anna").decide([first], "keep")
+        labelled.decisions.decide([third], "drop")
         late = [
             DeskAnswer(1, first, CardAnswer("drop"), once="late a", late=True, before=NOTHING),
             DeskAnswer(2, second, CardAnswer("drop"), once="late b", late=True, before=NOTHING),
@@ -234,13 +214,13 @@ class TestDesk:
             refused = take_answers(review, late, who=None)["refused"]
             assert [one["sequence"] for one in refused] == [1, 5]
             assert "answered elsewhere" in refused[0]["message"]
-        decided = image_set.table().set_index("id").loc[[first, second, third], "decision"]
+        decided = labelled.table().set_index("id").loc[[first, second, third], "decision"]
         assert decided.tolist() == ["keep", "keep", "drop"]
-        assert len(image_set.decisions.history()) == 4
+        assert len(labelled.decisions.history()) == 4
 
-    def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
-        review = begun(image_set.reviews.open(ReviewSpec("copies")))
-        card = desk_state(image_set, review)["cards"][0]
+    def test_twins_are_decided_as_a_group(self, labelled: ImageSet) -> None:
+        review = begun(labelled.reviews.open(ReviewSpec("copies")))
+        card = desk_state(labelled, review)["cards"][0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
         assert [picture["mark"] for picture in card["panels"][0]["near"]] == ["suggested", None], "no one is sharper"
         assert {picture["size"] for picture in card["panels"][0]["near"]} == {"64 × 48 px"}
@@ -248,9 +228,9 @@ class TestDesk:
         assert len(members) > 1
         other = str(members[1])
         take_answers(review, [DeskAnswer(1, int(card["id"]), CardAnswer(keep=(members[1],)))], who=None)
-        decided = image_set.table().set_index("id")["decision"].dropna()
+        decided = labelled.table().set_index("id")["decision"].dropna()
         assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
-        assert desk_state(image_set, review)["cards"][0]["kept"] == [other]
+        assert desk_state(labelled, review)["cards"][0]["kept"] == [other]
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
         said = words(page(unlabelled))
@@ -300,7 +280,7 @@ class TestDesk:
         )
         at = page(unlabelled, None, "names")
         said = words(at)
-        assert "2 of 8 pictures have one of 2 names." in said
+        assert "2 of 25 pictures have one of 2 names." in said
         assert "Once two names have three pictures each" in said
         at.slider(key="review.names.share").set_value(0.5).run()
         accept = at.button(key="review.names.accept")
@@ -313,18 +293,16 @@ class TestDesk:
             at.button(key="review.names.order").click().run()
             assert unlabelled.labels.chosen == "names"
 
-    def test_the_end_leads_to_the_export_of_what_was_corrected_else_to_the_next_queue(
-        self, image_set: ImageSet
-    ) -> None:
+    def test_the_end_leads_to_the_export_of_what_was_corrected_else_to_the_next_queue(self, labelled: ImageSet) -> None:
         spec = ReviewSpec("confusability", most=1)
-        review = image_set.reviews.open(spec)
+        review = labelled.reviews.open(spec)
         review.store(int(review.ids[0]), CardAnswer("keep"))
-        at = page(image_set, spec)
+        at = page(labelled, spec)
         assert "1 kept" in words(at)
         assert [button.key for button in at.button if button.proto.type == "primary"] == ["review.next"]
-        other = next(name for name in ("cat", "dog") if name != image_set.row(int(review.ids[0]))["label"])
+        other = next(name for name in ("cat", "dog") if name != labelled.row(int(review.ids[0]))["label"])
         review.store(int(review.ids[0]), CardAnswer(label=other))
-        at = page(image_set, spec)
+        at = page(labelled, spec)
         assert "1 relabelled" in words(at)
         assert [button.label for button in at.button if button.proto.type == "primary"] == [
             "Export class folders, 1 corrected"
@@ -335,27 +313,21 @@ class TestDesk:
         assert at.radio(key="export.as").options[0] == "Class folders · 1 corrected"
         assert at.selectbox(key="export.by").value == "label"
 
-    def test_a_picture_at_the_end_opens_and_its_answer_can_be_changed(self, image_set: ImageSet) -> None:
+    def test_a_picture_at_the_end_opens_its_answer_can_be_changed_and_all_begun_again(self, labelled: ImageSet) -> None:
         spec = ReviewSpec("confusability", most=1)
-        review = image_set.reviews.open(spec)
+        review = labelled.reviews.open(spec)
         one = int(review.ids[0])
         review.store(one, CardAnswer("keep"))
-        at = page(image_set, spec)
+        at = page(labelled, spec)
         for key, value in (("view.opened", one), ("view.dialog", "picture"), ("review.outcome_clicked", True)):
             at.session_state[key] = value  # as a click on its tile does
         at.run()
         assert "review.outcome_clicked" not in at.session_state
         at.button(key=f"view.decided.{one}.drop").click().run()
         assert "1 dropped" in words(at)
-
-    def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
-        at = page(image_set, ReviewSpec("confusability", most=1))
-        only = str(here(at).review.ids[0])
-        take(here(at), {"sequence": 1, "id": only, "decision": "drop", "label": None})
-        at.run()
         at.button(key="review.afresh").click().run()
         assert here(at).review.progress().left == 1
-        assert str(here(at).review.ids[0]) != only
+        assert here(at).review.ids.tolist() != [one]
 
 
 def test_what_is_no_answer_is_passed_over() -> None:
@@ -372,23 +344,23 @@ def test_what_is_no_answer_is_passed_over() -> None:
 class TestLinks:
     """From other pages, and from addresses."""
 
-    def test_an_address_of_any_page_opens_the_review(self, image_set: ImageSet) -> None:
-        at = linked(image_set, review="confusability", most="5", **{"in.label": "cat"})
+    def test_an_address_of_any_page_opens_the_review(self, labelled: ImageSet) -> None:
+        at = linked(labelled, review="confusability", most="5", **{"in.label": "cat"})
         at.run()
         assert here(at).review.spec.most == 5
         assert here(at).review.spec.scope.filters[0].column == "label"
         assert len(here(at).review) == 5
 
     def test_an_order_that_there_is_not_says_so_and_offers_others(
-        self, image_set: ImageSet, unlabelled: ImageSet
+        self, labelled: ImageSet, unlabelled: ImageSet
     ) -> None:
-        at = page(image_set, ReviewSpec("beauty"))
+        at = page(labelled, ReviewSpec("beauty"))
         assert "'beauty' is not a measure of this set" in words(at)
         assert at.button(key="review.confusability")
         assert "There are no labels to check" in words(page(unlabelled, ReviewSpec("suspects")))
 
-    def test_explore_leads_to_what_it_shows(self, image_set: ImageSet) -> None:
-        at = linked(image_set, **{"in.label": "dog", "by": "entropy"})
+    def test_explore_leads_to_what_it_shows(self, labelled: ImageSet) -> None:
+        at = linked(labelled, **{"in.label": "dog", "by": "entropy"})
         at.run()
         at.button(key="explore.review").click().run()
         spec = here(at).review.spec
@@ -398,56 +370,48 @@ class TestLinks:
 class TestWorth:
     """What it was worth."""
 
-    def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
-        assert "What it was worth" not in words(page(image_set))
-        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
-        assert "Measure" not in words(page(image_set)), "folded parts are not drawn"
-        at = page(image_set, None, "worth")
+    def test_is_measured_when_asked_and_told_in_words(self, labelled: ImageSet) -> None:
+        assert "What it was worth" not in words(page(labelled))
+        labelled.labels.give({int(labelled.core.ids[0]): "dog"})
+        assert "Measure" not in words(page(labelled)), "folded parts are not drawn"
+        at = page(labelled, None, "worth")
         at.button(key="review.worth").click().run()
         said = words(at)
         assert "Of 13 labelled pictures 1 was relabelled." in said
         assert "Tested on the 11 that no decision changed" in said
         assert at.dataframe[0].value["Trained on the set"].tolist() == list(ARMS)
-        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
+        labelled.decisions.decide([int(labelled.core.ids[1])], "drop")
         assert "Of 13 labelled" not in words(at.run())
 
     def test_of_a_large_set_a_job_measures_until_something_is_decided(
-        self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+        self, labelled: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.ui.review.results.AT_ONCE", 12)
-        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
-        at = page(image_set, None, "worth")
-        assert worth_by_job(image_set) is None
+        labelled.labels.give({int(labelled.core.ids[0]): "dog"})
+        at = page(labelled, None, "worth")
+        assert worth_by_job(labelled) is None
         at.button(key="review.worth").click().run()
-        job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
+        job = latest_job(labelled.workspace, kind=REVIEW_WORTH.name, set_id=labelled.set_id)
         assert job is not None
         assert "Of 13 labelled pictures" not in words(at), "the page computes nothing"
         until(lambda: not job.status().is_live, 120)
         assert job.state == "succeeded", log_tail(job)
-        assert image_set.labels.worth().words == result_of(job).summary
-        assert "Of 13 labelled pictures 1 was relabelled." in words(page(image_set, None, "worth"))
-        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
-        at = page(image_set, None, "worth")
+        assert labelled.labels.worth().words == result_of(job).summary
+        assert "Of 13 labelled pictures 1 was relabelled." in words(page(labelled, None, "worth"))
+        labelled.decisions.decide([int(labelled.core.ids[1])], "drop")
+        at = page(labelled, None, "worth")
         assert "Of 13 labelled" not in words(at)
         assert any(button.key == "review.worth" for button in at.button)
 
 
-COUNT = 24
-
-
 @pytest.fixture
-def first(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")))
-
-
-@pytest.fixture
-def later(first: ImageSet, tmp_path: Path, model: Model) -> ImageSet:
+def later(image_set: ImageSet, tmp_path: Path, model: Model) -> ImageSet:
     """A copy of the folder with a new picture, without another, and with one of another class."""
-    folder = shutil.copytree(first.root, tmp_path / "later")
+    folder = shutil.copytree(image_set.root, tmp_path / "later")
     noise(100).save(folder / "cat" / "new.jpg")
     (folder / "dog" / "0001.jpg").unlink()
     (folder / "cat" / "0002.jpg").rename(folder / "dog" / "0002.jpg")
-    return embed_folder(folder, model=model, workspace=first.workspace.root)
+    return embed_folder(folder, model=model, workspace=image_set.workspace.root)
 
 
 def changes(image_set: ImageSet, before: str | None = None) -> AppTest:
@@ -456,31 +420,31 @@ def changes(image_set: ImageSet, before: str | None = None) -> AppTest:
     return opened(image_set, "review", **{FOLD.under("changes"): True}, **state)
 
 
-def test_since_an_earlier_version(first: ImageSet) -> None:
-    assert "24 pictures before, 24 after: nothing changed" in words(changes(first))
-    first.labels.give({int(first.table()["id"].iloc[0]): "dog"})
-    at = changes(first)
-    assert "24 pictures before, 24 after: 1 relabelled" in words(at)
+def test_since_an_earlier_version(image_set: ImageSet) -> None:
+    assert "12 pictures before, 12 after: nothing changed" in words(changes(image_set))
+    image_set.labels.give({int(image_set.table()["id"].iloc[0]): "dog"})
+    at = changes(image_set)
+    assert "12 pictures before, 12 after: 1 relabelled" in words(at)
     at.button(key="versions.measure").click().run()
     assert "The same linear probe gets" in words(at)
-    shutil.rmtree(first.core.store.paths.versions)
-    assert "No earlier version of this image set is kept yet" in words(changes(first))
+    shutil.rmtree(image_set.core.store.paths.versions)
+    assert "No earlier version of this image set is kept yet" in words(changes(image_set))
 
 
 def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_what_is_gone(
-    first: ImageSet, later: ImageSet
+    image_set: ImageSet, later: ImageSet
 ) -> None:
     shutil.rmtree(later.core.store.paths.versions)
     assert "added" not in words(changes(later)), "another set is compared with only once it is chosen"
-    at = changes(later, before=first.set_id)
-    assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(at)
+    at = changes(later, before=image_set.set_id)
+    assert "12 pictures before, 12 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(at)
     pills = at.button_group(key=VERSION_CHANGES.under("control"))
     assert pills.options == ["Added · 1", "Removed · 1", "Moved or renamed · 1", "Relabelled · 1"]
     pills.set_value(["removed"]).run()
     assert at.session_state[VERSION_CHANGES] == ["removed"]
-    found = diff(first, later)
+    found = diff(image_set, later)
     table = found.on_map
-    assert table["change"].value_counts().to_dict() == {"same": 22, "changed": 1, "gone": 1, "new": 1}
+    assert table["change"].value_counts().to_dict() == {"same": 10, "changed": 1, "gone": 1, "new": 1}
     client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
     points = decode_points(client.get(drawn_url(table, "change")).content)
     gone = int(table.loc[table["change"] == "gone", "id"].iloc[0])
@@ -488,9 +452,9 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
     assert points.category[place] == 1  # changed, gone, new, same
     assert np.isfinite([points.x[place], points.y[place]]).all()
     assert table["x"].min() <= points.x[place] <= table["x"].max()
-    card = client.get(card_url(later, gone=first.set_id).replace("{id}", str(gone))).json()
+    card = client.get(card_url(later, gone=image_set.set_id).replace("{id}", str(gone))).json()
     assert (card["name"], card["label"]) == ("dog/0001.jpg", "dog")
-    assert first.set_id in card["thumbnail"]
+    assert image_set.set_id in card["thumbnail"]
     assert (
         client.get(card_url(later, gone=later.set_id).replace("{id}", "1")).json()["name"] == "A picture that is gone"
     )
@@ -498,10 +462,10 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
 
 
 def test_large_sets_are_compared_by_a_job_whose_result_stays(
-    first: ImageSet, later: ImageSet, monkeypatch: pytest.MonkeyPatch
+    image_set: ImageSet, later: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.version_diff.AT_ONCE", COUNT)
-    at = changes(later, before=first.set_id)
+    monkeypatch.setattr("url_viz.ui.version_diff.AT_ONCE", 12)
+    at = changes(later, before=image_set.set_id)
     assert "added" not in words(at)
     at.button(key="versions.compare").click().run()
     job = latest_job(later.workspace, kind=COMPARE.name, set_id=later.set_id)
@@ -511,10 +475,10 @@ def test_large_sets_are_compared_by_a_job_whose_result_stays(
     until(lambda: not job.status().is_live, 120)
     assert job.state == "succeeded", log_tail(job)
     for page in (at.run(), changes(later)):
-        assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(page)
+        assert "12 pictures before, 12 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(page)
         assert "The same linear probe gets" in words(page), "measured, too"
         assert not [one for one in page.button if one.key == "versions.measure"]
     later.decisions.decide([int(later.table()["id"].iloc[0])], "drop")
-    at = changes(later, before=first.set_id)
+    at = changes(later, before=image_set.set_id)
     assert "added" not in words(at), "of another state it is another comparison"
     assert [one.label for one in at.button if one.key == "versions.compare"] == ["Compare"]
