@@ -2,16 +2,19 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import url_viz
 from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import SHAPES, write_folder
 from tests.object_sets import write_leaky_objects
-from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import ReviewSpec
@@ -31,11 +34,6 @@ from url_viz.ui.your_model.page import RUN, RUN_COLUMN
 COUNT = 40
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    return read_once(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")))
-
-
 def record(image_set: ImageSet, run: str, *, wrong: int, epochs: int = 2) -> None:
     """The first so many pictures of each class are wrong where they are held out; half are trained on, ever surer."""
     table, recorder = image_set.table(), url_viz.record(image_set, run)
@@ -48,16 +46,38 @@ def record(image_set: ImageSet, run: str, *, wrong: int, epochs: int = 2) -> Non
     recorder.epoch(table["id"].tolist(), np.eye(2)[said] * 2, own, split="val")
 
 
+def add(at: AppTest, text: bytes) -> None:
+    """Takes a file of predictions in."""
+    at.file_uploader[0].set_value(("mine.csv", text, "text/csv")).run()
+    at.button(key="run.add").click().run()
+
+
+def match(at: AppTest, results: Path) -> None:
+    """Matches a file of a detector's predictions with the objects."""
+    at.text_input(key="detector.path").set_value(str(results)).run()
+    at.button(key="detector.match").click().run()
+
+
+def predicted(objects: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Predictions of these objects in their own boxes, of these classes."""
+    boxes = objects[list(BOX_COLUMNS[:4])].to_numpy().tolist()
+    rows = zip(objects["picture"], classes, boxes, strict=True)
+    return [{"image_id": at, "category_id": name, "score": 0.9, "bbox": box} for at, name, box in rows]
+
+
+def splits_told(at: AppTest, test: str) -> None:
+    at.text_input(key="splits.test").set_value(test).run()
+    at.button(key="splits.tell").click().run()
+
+
 def test_without_a_run_it_says_how_to_record_one_and_takes_a_file(image_set: ImageSet) -> None:
     at = opened(image_set, "your_model")
     assert f"record = url_viz.record({str(image_set.root)!r}, run=" in words(at)
-    at.file_uploader[0].set_value(("mine.csv", b"path,risk\ncat/0000.jpg,1\n", "text/csv")).run()
-    at.button(key="run.add").click().run()
+    add(at, b"path,risk\ncat/0000.jpg,1\n")
     assert "'mine.csv' has no predictions: neither columns logit_0" in at.error[0].value.replace("\\", "")
     rows = [f"{path},{0.2 if path.startswith('dog') else 0.9},.5" for path in image_set.table()["path"]]
     text = "\n".join(["path,cat,dog", *rows])
-    at.file_uploader[0].set_value(("mine.csv", text.encode(), "text/csv")).run()
-    at.button(key="run.add").click().run()
+    add(at, text.encode())
     assert image_set.runs.names() == ("mine",)
     assert at.metric[0].value == "100.0 %"
     assert f"on {COUNT} pictures that it was not trained on" in words(at)
@@ -155,26 +175,15 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at = opened(objects, "your_model")
     assert words(at).index("Add your detector's predictions") < words(at).index("Record your model")
     table = objects.table()
-    entries = [
-        {
-            "image_id": row["picture"],
-            "category_id": "dog",
-            "score": 0.9,
-            "bbox": [row[name] for name in BOX_COLUMNS[:4]],
-        }
-        for row in table.head(4).to_dict("records")
-    ]
+    entries = predicted(table.head(4), ["dog"] * 4)
     entries += [{**entries[0], "bbox": [0, 0, 2, 2]}, {**entries[0], "bbox": [150, 100, 6, 6], "score": 0.4}]
     (tmp_path / "results.json").write_text(json.dumps(entries))
-    at.text_input(key="detector.path").set_value(str(tmp_path / "nothing.json")).run()
-    at.button(key="detector.match").click().run()
+    match(at, tmp_path / "nothing.json")
     assert "cannot be read as COCO results" in at.error[0].value
     (tmp_path / "unnamed.json").write_text(json.dumps([{**entries[0], "category_id": 70}]))
-    at.text_input(key="detector.path").set_value(str(tmp_path / "unnamed.json")).run()
-    at.button(key="detector.match").click().run()
+    match(at, tmp_path / "unnamed.json")
     assert "from number 0 on (under Options)" in at.error[0].value.replace("\\", "")
-    at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
-    at.button(key="detector.match").click().run()
+    match(at, tmp_path / "results.json")
     assert "4 objects found" in at.warning[0].value, "most are of another class"
     called = int((table["label"].head(4) != "dog").sum())
     assert at.dataframe[0].value["box_width"].tolist() == [2, 6], "the predictions of no object"
@@ -196,14 +205,12 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.selectbox(key=LEAKS_AGAINST).set_value(whole.set_id).run()
     assert "no object is a picture" in at.error[0].value
     assert "Record your model" in words(at), "the page goes on"
-    at.text_input(key="splits.test").set_value("1.*").run()
-    at.button(key="splits.tell").click().run()
+    splits_told(at, "1.*")
     assert objects.splits.get() is not None
     assert any("Splits: train " in caption.value for caption in at.caption)
     at.button(key="splits.make").click().run()
     assert any("stayed whole: nothing leaks" in caption.value for caption in at.caption), "above the form"
-    at.text_input(key="splits.test").set_value("0.*").run()
-    at.button(key="splits.tell").click().run()
+    splits_told(at, "0.*")
     assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()
     assert not any("stayed whole" in caption.value for caption in at.caption), "that was of other splits"
 
@@ -215,20 +222,10 @@ def test_counts_follow_answers_and_copies_that_were_not_decided_are_left(
     table = objects.table()
     other = dict(zip(SHAPES, (*SHAPES[1:], SHAPES[0]), strict=True))
     copied = table[table["picture"].isin(["images/train/0.png", "images/val/5.png"])]
-    entries = [
-        {
-            "image_id": row["picture"],
-            "category_id": other[row["label"]],
-            "score": 0.9,
-            "bbox": [row[name] for name in BOX_COLUMNS[:4]],
-        }
-        for row in copied.to_dict("records")
-    ]
-    (tmp_path / "results.json").write_text(json.dumps(entries))
+    (tmp_path / "results.json").write_text(json.dumps(predicted(copied, [other[name] for name in copied["label"]])))
     at = opened(objects, "your_model")
     assert "The source says which pictures are test: train 4, val 2." in words(at)
-    at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
-    at.button(key="detector.match").click().run()
+    match(at, tmp_path / "results.json")
     assert "6 of them as another class" in at.warning[0].value, "no success: most classes differ"
     assert "are they numbered differently" in at.warning[0].value
     review = objects.reviews.open("other-class")
@@ -277,8 +274,7 @@ def test_results_outside_the_allowed_folders_lead_to_allowing_them(
     monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path / 'set'}{os.pathsep}{Path(objects.source.name).parent}")
     monkeypatch.setenv("URL_VIZ_TOKEN", "auto")
     at = opened(objects, "your_model")
-    at.text_input(key="detector.path").set_value(str(tmp_path / "elsewhere" / "results.json")).run()
-    at.button(key="detector.match").click().run()
+    match(at, tmp_path / "elsewhere" / "results.json")
     assert "Allow it above, then click “Match”" in at.error[0].value
     assert "URL_VIZ_ROOTS" not in at.error[0].value
     at.button(key="detector.allow").click().run()
