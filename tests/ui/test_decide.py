@@ -1,6 +1,4 @@
-"""The bar that decides on all pictures in scope, and the popover that sorts into folders, as a visitor meets them."""
-
-from pathlib import Path
+"""The bar that decides on all pictures in scope, as a visitor meets it."""
 
 import pandas as pd
 import pytest
@@ -33,15 +31,6 @@ def page(image_set: "ImageSet", label: str) -> None:
 
 def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
     return AppTest.from_function(page, args=(image_set, label)).run()
-
-
-def sorting(image_set: ImageSet) -> AppTest:
-    def script(image_set: "ImageSet") -> None:
-        from url_viz.ui.explore.export import Leaves, show_sort
-
-        show_sort(Leaves(image_set, image_set.table(), image_set.table()))
-
-    return AppTest.from_function(script, args=(image_set,)).run()
 
 
 def toasts(at: AppTest) -> list[str]:
@@ -117,29 +106,6 @@ def test_a_name_is_given_to_all_beside_their_tags(image_set: ImageSet) -> None:
     assert toasts(at) == ["Named 4 pictures “kiwi”"]
     assert image_set.table()["name"].notna().sum() == 4
     assert image_set.decisions.tag_counts() == {"night": 8}
-
-
-def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageSet, tmp_path: Path) -> None:
-    image_set.decisions.decide(image_set.table()["id"].iloc[:3], "keep")
-    at = sorting(image_set)
-    out = at.text_input(key="export.out")
-    assert out.value == str(image_set.root) + "-sorted"
-    at.button(key="export.folders").click().run()
-    assert "Wrote 3 pictures to" in at.success[0].value
-    assert len(list((image_set.root.parent / "zoo-sorted" / "keep").rglob("*.jpg"))) == 3
-    at.text_input(key="export.out").set_value(str(tmp_path / "elsewhere"))
-    at.button(key="export.folders").click().run()
-    assert "outside the folders that this app may read" in at.error[0].value
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.explore.export.MOST_COPIED", 7)
-    at = sorting(image_set)
-    at.selectbox(key="export.by").set_value("uncertainty").run()
-    at.segmented_control(key="export.how").set_value("copy").run()
-    assert at.code[0].value.startswith(f"python -m url_viz export folders {image_set.root} ")
-    assert "--by uncertainty --how copy --threshold 90" in at.code[0].value
 
 
 def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSet) -> None:

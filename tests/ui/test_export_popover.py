@@ -34,18 +34,16 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "a zoo", 6, classes=("cat", "dog")))
 
 
-def popover(set_id: str, model: str, count: int) -> None:
-    from url_viz.ui.explore.export import show_export
-    from url_viz.ui.open_sets import open_sets
-
-    found = open_sets().get(set_id, model)
-    show_export(found, found.table(), found.table().head(count))
-
-
 def popover_of(image_set: ImageSet, count: int = 6, *, kind: str | None = None) -> AppTest:
     """The popover of the first pictures of a set, at a kind of export."""
-    arguments = (image_set.set_id, image_set.source.name, count)
-    at = AppTest.from_function(popover, args=arguments).run()
+
+    def script(image_set: "ImageSet", count: int) -> None:
+        from url_viz.ui.explore.export import show_export
+
+        table = image_set.table()
+        show_export(image_set, table, table.head(count))
+
+    at = AppTest.from_function(script, args=(image_set, count)).run()
     return at if kind is None else at.radio(key="export.as").set_value(kind).run()
 
 
@@ -104,6 +102,18 @@ def test_some_pictures_or_all_are_exported_as_is_chosen(
     at.button(key="export.folders").click().run()
     assert "Wrote 4 pictures" in at.success[0].value
     assert "export.all" not in [control.key for control in popover_of(image_set, 6).segmented_control]
+    at.text_input(key="export.out").set_value("/nowhere/new")
+    at.button(key="export.folders").click().run()
+    assert "outside the folders that this app may read" in at.error[0].value
+
+
+def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MOST_COPIED", 5)
+    at = popover_of(image_set, kind="folders")
+    at.selectbox(key="export.by").set_value("uncertainty").run()
+    at.segmented_control(key="export.how").set_value("copy").run()
+    assert at.code[0].value.startswith(f"python -m url_viz export folders '{image_set.root}' ")
+    assert "--by uncertainty --how copy --threshold 90" in at.code[0].value
 
 
 def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet) -> None:

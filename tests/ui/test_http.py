@@ -1,5 +1,6 @@
 """The app's own routes serve known image sets, to this machine's own pages, and nothing else."""
 
+import io
 import json
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient
@@ -59,10 +61,6 @@ def client(image_set: ImageSet) -> TestClient:
 
 
 def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
-    import io
-
-    from PIL import Image
-
     large = int(image_set.table().set_index("width")["id"][2000])
     answer = client.get(picture_url(image_set, large))
     assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
