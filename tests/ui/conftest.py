@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from tests.ui.pages import PATIENCE_S, zoo
+from tests.ui.pages import PATIENCE_S
 from url_viz.base import processes as gc_settings
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -94,12 +94,6 @@ def seen_set(set_of_module: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageS
     """As `image_set`, one for all tests of a module that leave it as it was."""
     monkeypatch.setenv("URL_VIZ_HOME", str(set_of_module.workspace.root))
     return set_of_module
-
-
-@pytest.fixture
-def own_set(tmp_path: Path, read_once: Read) -> ImageSet:
-    """As `tests.ui.pages.zoo`, for tests that decide on it."""
-    return read_once(zoo(tmp_path))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from tests.imaging.pictures import write_folder
 from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
@@ -140,13 +139,6 @@ def galleries(at: AppTest) -> list[list[dict[str, Any]]]:
 def named(controls: Iterable[Any], label: str) -> Any:
     """The control with that label: its key changes when the page changes its value."""
     return next(control for control in controls if control.label == label)
-
-
-def zoo(base: Path) -> Path:
-    """Twelve pictures of two classes, and a file that is none."""
-    folder = write_folder(base / "zoo", 12, classes=("cat", "dog"))
-    (folder / "cat" / "broken.jpg").write_bytes(b"<html>404</html>")
-    return folder
 
 
 def panes(at: AppTest) -> list[dict[str, Any]]:

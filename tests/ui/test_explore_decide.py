@@ -13,15 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import (
-    linked,
-    opened,
-    panes,
-    stacked,
-    told,
-    with_picture,
-    words,
-)
+from tests.ui.pages import linked, opened, panes, stacked, told, with_picture, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import Scope, scope_as_query, scoped
 from url_viz.image_set import ImageSet
@@ -57,30 +49,30 @@ def test_undo_by_a_key_says_what_it_undid_and_leads_an_open_picture_back(image_s
     assert image_set.table()["decision"].iloc[0] == "drop"
 
 
-def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> None:
-    assert "to go" not in words(opened(own_set))
-    ids = own_set.table()["id"].tolist()
-    own_set.decisions.decide(ids[:3], "drop")
-    own_set.decisions.decide(ids[3:4], "keep")
-    at = opened(own_set)
+def test_what_was_decided_is_counted_narrows_and_colours(image_set: ImageSet) -> None:
+    assert "to go" not in words(opened(image_set))
+    ids = image_set.table()["id"].tolist()
+    image_set.decisions.decide(ids[:3], "drop")
+    image_set.decisions.decide(ids[3:4], "keep")
+    at = opened(image_set)
     assert "1 kept · 3 dropped · 8 to go" in words(at)
-    own_set.labels.give({ids[4]: "emu", ids[5]: str(own_set.table()["label"].iloc[5])})
-    assert "1 relabelled · 1 confirmed · 1 kept · 3 dropped · 6 to go" in words(opened(own_set)), "12 in all"
-    own_set.decisions.undo()
-    at = opened(own_set)
+    image_set.labels.give({ids[4]: "emu", ids[5]: str(image_set.table()["label"].iloc[5])})
+    assert "1 relabelled · 1 confirmed · 1 kept · 3 dropped · 6 to go" in words(opened(image_set)), "12 in all"
+    image_set.decisions.undo()
+    at = opened(image_set)
     at.selectbox(key="view.filter_column").set_value("decision").run()
     at.multiselect(key="view.filter.decision").set_value(["drop"]).run()
     assert "**3** of 12" in words(at)
     at.selectbox(key="view.colour").set_value("decision").run()
     at.button(key="view.decide.keep").click().run()
-    assert own_set.table()["decision"].tolist()[:4] == ["keep"] * 4
+    assert image_set.table()["decision"].tolist()[:4] == ["keep"] * 4
 
 
 def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
-    own_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own_set.decisions.decide(own_set.core.ids[:2], "keep")
-    opened(own_set)
+    image_set.decisions.decide(image_set.core.ids[:2], "keep")
+    opened(image_set)
     opening, count = sqlite3.connect, itertools.count()
 
     def counted(*args: Any, **keywords: Any) -> Any:
@@ -88,7 +80,7 @@ def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
         return opening(*args, **keywords)
 
     monkeypatch.setattr(sqlite3, "connect", counted)
-    assert "**12** pictures" in words(opened(own_set))
+    assert "**12** pictures" in words(opened(image_set))
     assert 1 <= next(count) <= 6
 
 
@@ -105,29 +97,29 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
     assert sorted(decided) == ["drop", "keep"]
 
 
-def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
+def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:
     state: dict[str, Any] = {
-        f"view.map.{own_set.set_id}": told(threshold=80.0),
+        f"view.map.{image_set.set_id}": told(threshold=80.0),
         VIEW: ExploreView("uncertainty", collapse_twins=False, side="both"),
     }
-    at = opened(own_set, **state)
+    at = opened(image_set, **state)
     assert "**3** above 80 %" in words(at)
     assert "Threshold: above 80 %" in words(at)
     assert [(pane["note"], pane["total"]) for pane in panes(at)] == [("3 of 12", 3), ("9 of 12", 9)]
     at.button(key="view.decide.drop").click().run()
-    dropped = own_set.table().sort_values("uncertainty")["decision"].tolist()
+    dropped = image_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
-    at.session_state[f"view.grid.{own_set.set_id}"] = told(side="clear")
+    at.session_state[f"view.grid.{image_set.set_id}"] = told(side="clear")
     at.run()
     assert [pane["title"] for pane in panes(at)] == ["Least ambiguous"]
     assert "**9** not above 80 %" in words(at)
     assert at.query_params["side"] == "clear"
 
 
-def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
-    at = opened(own_set)
+def test_what_is_chosen_is_acted_on_and_reviewed(image_set: ImageSet) -> None:
+    at = opened(image_set)
     shown = [int(tile["id"]) for tile in panes(at)[0]["first"]]
-    at.session_state[f"view.grid.{own_set.set_id}"] = {
+    at.session_state[f"view.grid.{image_set.set_id}"] = {
         "chosen": [{"order": panes(at)[0]["order"], "ranges": [[0, 2], [5, 6]]}, {"order": "gone", "ranges": [[0, 9]]}]
     }
     at.run()
@@ -136,7 +128,7 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
     at.run()
     assert at.segmented_control(key="export.all").options == ["These 3", "All 12"]
     at.button(key="view.decide.drop").click().run()
-    dropped = set(own_set.table().loc[lambda table: table["decision"] == "drop", "id"])
+    dropped = set(image_set.table().loc[lambda table: table["decision"] == "drop", "id"])
     assert dropped == {shown[0], shown[1], shown[5]}
     review = at.button(key="explore.review")
     assert review.label == "Review these 3"
@@ -211,19 +203,19 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         assert 0 < self.reviewed(at, of_many) < 40
 
 
-def test_a_decision_on_many_chosen_is_made_at_once_and_undone_where_it_is_told(own_set: ImageSet) -> None:
-    at, grid = opened(own_set), f"view.grid.{own_set.set_id}"
+def test_a_decision_on_many_chosen_is_made_at_once_and_undone_where_it_is_told(image_set: ImageSet) -> None:
+    at, grid = opened(image_set), f"view.grid.{image_set.set_id}"
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 4]]}]
     action = {"sequence": 1, "chosen": chosen, "decision": "drop"}
     at.session_state[grid] = {"chosen": chosen, "actions": [action]}
     at.run()
     at.run()  # AppTest calls no callbacks of components: the action is carried out below the bar
     assert "**Dropped 4 pictures.**" in words(at)
-    assert (own_set.table()["decision"] == "drop").sum() == 4
+    assert (image_set.table()["decision"] == "drop").sum() == 4
     at.session_state[grid] = {"chosen": None}
     assert "**Dropped 4 pictures.**" in words(at.run()), "also once nothing is chosen"
     at.button(key="view.decide.undo").click().run()
-    assert own_set.table()["decision"].isna().all()
+    assert image_set.table()["decision"].isna().all()
     assert "**Dropped 4 pictures.**" not in words(at)
 
 

@@ -16,11 +16,12 @@ from url_viz.base.workspace import Workspace, set_id_of
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.models.model import Model
+from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline import embed as pipeline
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 from url_viz.store.tables.writer import Writer
-from url_viz.ui.widgets.embed_job import KIND
+from url_viz.ui.widgets.embed_job import KIND, readable
 from url_viz.ui.widgets.jobs import Reading
 
 
@@ -45,7 +46,7 @@ def after_a_failure(home: Workspace, folder: Path, **state: Any) -> AppTest:
     return at
 
 
-def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, own_set: ImageSet) -> None:
+def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, image_set: ImageSet) -> None:
     """The list of sets has none to show as chosen then, which is no choice of the user."""
     at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
     assert at.session_state["chosen_set"] is None
@@ -97,9 +98,8 @@ def test_a_set_that_is_not_here_is_said_to_be_so_and_nonsense_is_an_error(home: 
 
 def test_a_reading_that_was_stopped_before_its_first_picture_says_so(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "slow", 3)
-    at = app(chosen_set=set_id_of(folder.resolve()))
     cancel_job(a_job(home, folder, LONG[1]), grace_s=0.1)
-    at.run()
+    at = opened(chosen_set=set_id_of(folder.resolve()))
     assert "stopped before anything was saved" in at.info[0].value
     assert at.button(key="read_again")
     at.button(key="put_away").click().run()
@@ -160,7 +160,6 @@ def test_reading_again_holds_to_the_roots(home: Workspace, tmp_path: Path, monke
 
 
 def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from url_viz.ui.widgets.embed_job import readable
 
     monkeypatch.setenv("URL_VIZ_ROOTS", str(home.root.parent / "elsewhere"))
     (home.demo / "pictures").mkdir(parents=True)
@@ -170,9 +169,9 @@ def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, mon
         readable(home.root / "sets")
 
 
-def a_job(home: Workspace, folder: Path, code: str) -> Job:
+def a_job(home: Workspace, folder: Path, code: str, *, model: str = DEFAULT) -> Job:
     root = folder.resolve()
-    about = {"set_id": set_id_of(root), "model": "tf_efficientnet_lite0", "folder": str(root)}
+    about = {"set_id": set_id_of(root), "model": model, "folder": str(root)}
     return start_job(["-c", code], kind=KIND, title="Read", workspace=home, about=about)
 
 
@@ -191,25 +190,21 @@ def test_a_page_is_drawn_anew_for_a_quarter_more_pictures_and_for_what_another_s
 ) -> None:
     folder = write_folder(tmp_path / "grows", 12)
     read = read_once(folder)
-    name = read.source.name if reader == "shown" else "resnet18"
-    about = {"set_id": read.set_id, "model": name, "folder": str(folder)}
-    job = start_job(list(LONG), kind=KIND, title="Read", workspace=home, about=about)
+    job = a_job(home, folder, LONG[1], model=read.source.name if reader == "shown" else "resnet18")
     write_folder(folder, more, start=100)
     embed_folder(folder, model=model, workspace=home.root)
     appended_to(job.paths.progress, silent)(Progress(stage, 0))
 
-    def script() -> None:
+    def script(shown: "ImageSet", reading: "Reading") -> None:
         import streamlit as st
 
         from url_viz.ui.widgets.jobs import show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        shown = st.session_state["shown"]
-        show_reading(shown.set_id, st.session_state["reading"], shown=shown)
+        show_reading(shown.set_id, reading, shown=shown)
 
-    at = AppTest.from_function(script)
+    at = AppTest.from_function(script, args=(read, Reading(job, job.status().state, "read")))
     at.session_state["chosen_set"], at.session_state["chosen_model"] = read.set_id, read.source.name
-    at.session_state["shown"], at.session_state["reading"] = read, Reading(job, job.status().state, "read")
     at.session_state["reading_ticks"] = 1000  # the last drawing is long ago
     at.run()
     assert at.session_state["runs"] == (2 if is_drawn else 1)

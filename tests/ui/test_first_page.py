@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import LONG, folder_dialog, opened, words
+from tests.ui.pages import LONG, call_of, folder_dialog, opened, words
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs, start_job
@@ -79,7 +79,9 @@ def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
     at.text_input(key="first.typed").set_value(str(folder)).run()
     assert "3 pictures, no class folders" in words(at)
     at.button(key="read_typed").click().run()
-    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder)]
+    [job] = list_jobs(home)
+    assert job.about["folder"] == str(folder)
+    assert not {"one_model", "also"} & set(call_of(job).given), "tests/cli/test_second.py reads by this command"
     assert at.session_state["chosen_set"] is not None
 
 

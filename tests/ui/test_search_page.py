@@ -17,14 +17,7 @@ from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.outside.uploads import NewPicture, unlike_in_words
 from url_viz.reading import embed_folder
-from url_viz.ui.search import (
-    Gate,
-    Query,
-    evenly_sampled,
-    looks_in_words,
-    matches,
-    warning,
-)
+from url_viz.ui.search import Gate, Query, evenly_sampled, looks_in_words, matches, warning
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.components import drawn_box

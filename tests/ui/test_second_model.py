@@ -3,16 +3,14 @@
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
-from tests.imaging.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise
 from tests.ui.pages import app, call_of, map_data, opened, panes, reading, turned_to, words
 from url_viz.base.progress import Progress
-from url_viz.base.workspace import Workspace
 from url_viz.columns.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, list_jobs
@@ -21,7 +19,6 @@ from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.reading import embed_folder
 from url_viz.second_reading import VARIABLE
 from url_viz.store.about import is_second_model_used
-from url_viz.ui.first_page import TYPED
 from url_viz.ui.session import DIALOG, OPENED
 from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
 
@@ -122,15 +119,6 @@ def test_while_a_second_opinion_is_read_the_set_is_whole(image_set: ImageSet) ->
 
 def step(job: Job, stage: str) -> None:
     job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress(stage, 3, 12))}) + "\n")
-
-
-def test_a_new_folder_is_read_by_a_second_model_after_the_first(home: Workspace, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "new", 12, classes=("cat", "dog"))
-    at = opened()
-    at.text_input(key=TYPED).set_value(str(folder)).run()
-    at.button(key="read_typed").click().run()
-    [job] = list_jobs(home, kind=KIND)
-    assert not {"one_model", "also"} & set(call_of(job).given), "tests/cli/test_second.py reads by this command"
 
 
 def test_the_switch_is_about_new_sets_and_the_open_one(
