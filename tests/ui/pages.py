@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from url_viz.columns.filters import ReviewSpec
@@ -14,6 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.jobs.calls import Call, read_call
 from url_viz.jobs.kinds import about_set
+from url_viz.ui.http import middleware, routes
 from url_viz.ui.menu import AS_TABLE, REVIEW, TAB
 from url_viz.ui.review.results import FOLD
 from url_viz.ui.search import SEARCHING
@@ -81,6 +84,11 @@ def turned_to(at: AppTest, page: str) -> AppTest:
 def told(**settings: object) -> dict[str, dict[str, object]]:
     """The state of a map or grid in which a user has just set these."""
     return {name: {"sequence": time.time_ns(), "value": value} for name, value in settings.items()}
+
+
+def client_of(address: str = "http://127.0.0.1") -> TestClient:
+    """A browser of the app's own routes."""
+    return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=address)
 
 
 def with_picture(image_id: int) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
@@ -17,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.sealing import with_seal
-from tests.ui.pages import app, opened
+from tests.ui.pages import app, client_of, opened
 from url_viz.base.errors import DamageError, FolderError, NotAllowedError
 from url_viz.base.files import sealed
 from url_viz.base.workspace import Workspace
@@ -25,7 +23,7 @@ from url_viz.image_set import ImageSet
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
 from url_viz.ui import auth as access
 from url_viz.ui.auth import allowed, listens_to_others, may_enter, open_warning, openable, proposed_folder, roots
-from url_viz.ui.http import middleware, routes
+from url_viz.ui.http import routes
 
 ORIGIN = "http://127.0.0.1:8501"
 COOKIE = "_streamlit_user"
@@ -112,7 +110,7 @@ class TestWithALogin:
 
     def test_no_route_answers_a_stranger(self, image_set: ImageSet) -> None:
         image_id, query = int(image_set.core.ids[0]), {"model": image_set.source.name}
-        client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=ORIGIN)
+        client = client_of(ORIGIN)
         for route in routes():
             path = route.path.replace("{set_id}", image_set.set_id).replace("{image_id}", str(image_id))
             [method] = (route.methods or set()) - {"HEAD"}
@@ -152,7 +150,7 @@ class TestSecretsThatCannotBeRead:
     def test_a_file_that_was_never_whole_lets_nobody_in(self, secrets: Path, text: str | bytes) -> None:
         saved(secrets, text)
         assert not may_enter({}, origin=ORIGIN)
-        client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=ORIGIN)
+        client = client_of(ORIGIN)
         assert client.get("/url-viz/points/" + "0" * 16).status_code == 401
 
     def test_a_page_says_so_and_shows_nothing_else(self, secrets: Path) -> None:

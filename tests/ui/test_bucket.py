@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
-from tests.ui.pages import ended, folder_dialog, opened, words
+from tests.ui.pages import client_of, ended, folder_dialog, opened, words
 from url_viz.base.errors import BucketError, FolderError, NotAllowedError
 from url_viz.base.workspace import Workspace, root_of
 from url_viz.drawing.tiles import picture_url, thumbnail_url
@@ -25,7 +24,6 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.pictures.set_selection import ids_of_paths
 from url_viz.reading import embed_folder
 from url_viz.ui.auth import allowed, bucket_roots, roots
-from url_viz.ui.http import routes
 from url_viz.ui.widgets.embed_job import start_reading
 
 ADDRESS = f"s3://{BUCKET}/zoo"
@@ -60,7 +58,7 @@ def image_set(read_set: ImageSet, running: ObjectStore, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
+    return client_of()
 
 
 def large(image_set: ImageSet) -> int:

@@ -76,10 +76,6 @@ def found_of(image_set: ImageSet) -> Evaluated:
     return found
 
 
-def turn(at: AppTest, chart: str) -> None:
-    named(at.segmented_control, "Chart").set_value(chart).run()
-
-
 def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions_behind_help(
     labelled: ImageSet,
 ) -> None:
@@ -121,12 +117,12 @@ def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions
 def test_the_chart_is_one_of_five_and_an_order_is_asked_for_where_it_is_of_one(labelled: ImageSet) -> None:
     at = opened(labelled, "evaluate")
     for chart in ("Leaving out", "Tenths", "Shares"):
-        turn(at, chart)
+        named(at.segmented_control, "Chart").set_value(chart).run()
         assert not at.exception
         assert len(at.get("plotly_chart")) == (chart != "Shares"), "too few pictures for shares"
         assert (BY in [each.label for each in at.selectbox]) == (chart == "Tenths")
     assert "This can be measured with" in words(at)
-    turn(at, "Classes")
+    named(at.segmented_control, "Chart").set_value("Classes").run()
     classes = at.dataframe[1].value
     assert sorted(classes["label"]) == ["cat", "dog"]
     assert classes["pictures"].sum() == COUNT

@@ -18,6 +18,7 @@ from streamlit import config
 
 from tests.drawing.decoded_points import decode_mask, decode_points
 from tests.imaging.pictures import noise, write_folder
+from tests.ui.pages import client_of
 from url_viz.base.errors import ImageError
 from url_viz.base.wording import standing
 from url_viz.columns.filters import OneOf, ReviewSpec, Scope
@@ -37,7 +38,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
 from url_viz.reading import embed_dataset, embed_folder
-from url_viz.ui.http import mask_url, middleware, routes
+from url_viz.ui.http import mask_url, middleware
 from url_viz.ui.open_sets import GridOrder, LruCache, cache_order, cached_masks, cached_orders, ids_at, ranges_of
 from url_viz.ui.review.desk import opened_review
 
@@ -57,7 +58,7 @@ def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
 
 @pytest.fixture
 def client(image_set: ImageSet) -> TestClient:
-    return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+    return client_of()
 
 
 def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
@@ -127,7 +128,7 @@ def test_a_card_of_a_picture_without_classes_or_values_has_none(
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
     alone = embed_folder(write_folder(tmp_path / "one", 1), model=model, workspace=workspace)
-    client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
+    client = client_of()
     for measure in (None, "confusability", "path", "nothing"):
         card = client.get(card_url(alone, measure=measure).format(id=alone.table()["id"].iloc[0])).json()
         assert card["between"] == []

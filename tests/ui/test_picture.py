@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.instruments import dicom, seen, tiff, values
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
-from tests.ui.pages import call_of, named, opened, with_picture, words
+from tests.ui.pages import call_of, client_of, named, opened, with_picture, words
 from url_viz.base.workspace import Workspace
 from url_viz.drawing.tiles import picture_url
 from url_viz.findings.reasons import reason_counts
@@ -22,7 +20,6 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.jobs import latest_job
 from url_viz.jobs.kinds import EMBED
-from url_viz.ui.http import middleware, routes
 from url_viz.ui.widgets.picture_layers import HEAT, picture_html
 
 
@@ -111,7 +108,7 @@ def deep(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def test_an_opened_picture_is_seen_in_the_window_that_is_set(deep: ImageSet) -> None:
-    client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+    client = client_of()
 
     def grey(window: tuple[float, float] | None) -> np.ndarray:
         answer = client.get(picture_url(deep, id_of(deep, "0.tif"), window=window))

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.drawing.decoded_points import decode_points
 from tests.imaging.pictures import noise
 from tests.jobs.conftest import until
-from tests.ui.pages import linked, opened, words
+from tests.ui.pages import client_of, linked, opened, words
 from url_viz.columns.filters import ReviewSpec
 from url_viz.drawing.tiles import card_url
 from url_viz.evidence.worth import ARMS
@@ -27,7 +25,7 @@ from url_viz.reading import embed_folder
 from url_viz.review.cards import NOTHING, CardAnswer
 from url_viz.review.review_queue import Review
 from url_viz.store.decisions.decisions import LONGEST_LABEL
-from url_viz.ui.http import drawn_url, middleware, routes
+from url_viz.ui.http import drawn_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, desk_state, parse_answer, take_answers
 from url_viz.ui.review.desk import opened_review as begun
@@ -445,7 +443,7 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
     found = diff(image_set, later)
     table = found.on_map
     assert table["change"].value_counts().to_dict() == {"same": 10, "changed": 1, "gone": 1, "new": 1}
-    client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+    client = client_of()
     points = decode_points(client.get(drawn_url(table, "change")).content)
     gone = int(table.loc[table["change"] == "gone", "id"].iloc[0])
     place = int(np.flatnonzero(points.ids == gone)[0])

@@ -62,6 +62,8 @@ def test_only_constants_of_modules_are_keys(path: Path) -> None:
 
 
 def test_every_key_has_one_name() -> None:
+    assert (MAP.under("abc"), MAP.under("abc", "sub")) == ("view.map.abc", "view.map.abc.sub")
+    assert isinstance(MAP.under("abc"), Key)
     assert len(set(KEYS)) == len(KEYS)
     assert {"view.opened", "view.explore", "view.decide", "upload.files"} <= set(KEYS), "the keys were found"
 
@@ -84,25 +86,19 @@ def test_a_key_of_the_session_keeps_none_and_forgets() -> None:
     assert at.text[0].value == "[False, None, 3, 3, True, None, False]"
 
 
-def around_the_first(image_set: ImageSet) -> tuple[tuple[float, float], ...]:
-    x, y = (float(image_set.table()[axis].iloc[0]) for axis in ("x", "y"))
-    return ((x - 1e-3, y - 1e-3), (x + 1e-3, y - 1e-3), (x, y + 1e-3))
-
-
-def count_shown(at: AppTest) -> str:
-    return next(one.value for one in at.markdown if one.value.startswith("**1** above"))
-
-
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
-    on_map, lasso = MAP.under(image_set.set_id), around_the_first(image_set)
+    x, y = (float(image_set.table()[axis].iloc[0]) for axis in ("x", "y"))
+    lasso = ((x - 1e-3, y - 1e-3), (x + 1e-3, y - 1e-3), (x, y + 1e-3))
     at = app(image_set)
-    at.session_state[on_map] = told(polygon=lasso, threshold=0.0, style="fog", representatives=True)
+    at.session_state[MAP.under(image_set.set_id)] = told(
+        polygon=lasso, threshold=0.0, style="fog", representatives=True
+    )
     at.run()
     at.toggle(key="view.collapse").set_value(False)
     at.toggle(key="view.within").set_value(True)
     at.selectbox(key="view.label").set_value("cat")
     at.selectbox(key="view.colour").set_value("label").run()
-    assert count_shown(at) == "**1** above 0 %"
+    assert "**1** above 0 %" in words(at)
     left = at.session_state[VIEW]
     assert left == ExploreView(
         colour="label",
@@ -118,7 +114,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     at.query_params.clear()  # as a browser's next page does
     at.run()
     at.switch_page("pages/explore_page.py").run()
-    assert count_shown(at) == "**1** above 0 %"
+    assert "**1** above 0 %" in words(at)
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
 
@@ -151,12 +147,6 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     assert at.session_state["upload.measure"] == "entropy", "uploads are of no set"
 
 
-def test_keys_are_made_of_what_they_depend_on() -> None:
-    assert MAP.under("abc") == "view.map.abc"
-    assert MAP.under("abc", "sub") == "view.map.abc.sub"
-    assert isinstance(MAP.under("abc"), Key)
-
-
 TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
 
 
@@ -173,10 +163,7 @@ TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
 )
 def test_a_link_brings_the_view_back(view: ExploreView) -> None:
     assert view_of(query_of(view)) == view
-
-
-def test_what_a_newcomer_sees_needs_no_words() -> None:
-    assert query_of(ExploreView()) == {}
+    assert query_of(ExploreView()) == {}, "what a newcomer sees needs no words"
 
 
 @pytest.mark.parametrize(

@@ -248,16 +248,14 @@ def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> No
 
 
 @pytest.fixture(scope="module")
-def classed(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+def classed(module_workspace: Path, model: Model) -> ImageSet:
     """Two classes that the pictures bear out, so that ambiguity leads: bright noise and dark noise, but for one."""
-    root = tmp_path_factory.mktemp("classed")
-    (root / "workspace").mkdir()
-    (root / "workspace" / "models").symlink_to(prepared / "models")
+    root = module_workspace.parent
     for number in range(24):
         name, shade = ("day", 200 if number > 1 else 40) if number % 2 else ("night", 40)
         (root / "shades" / name).mkdir(parents=True, exist_ok=True)
         blended(number, shade).save(root / "shades" / name / f"{number}.png")
-    return embed_folder(root / "shades", model=model, workspace=root / "workspace")
+    return embed_folder(root / "shades", model=model, workspace=module_workspace)
 
 
 def blended(seed: int, shade: int) -> Image.Image:

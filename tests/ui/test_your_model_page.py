@@ -65,11 +65,6 @@ def predicted(objects: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, A
     return [{"image_id": at, "category_id": name, "score": 0.9, "bbox": box} for at, name, box in rows]
 
 
-def splits_told(at: AppTest, test: str) -> None:
-    at.text_input(key="splits.test").set_value(test).run()
-    at.button(key="splits.tell").click().run()
-
-
 def test_without_a_run_it_says_how_to_record_one_and_takes_a_file(image_set: ImageSet) -> None:
     at = opened(image_set, "your_model")
     assert f"record = url_viz.record({str(image_set.root)!r}, run=" in words(at)
@@ -205,12 +200,14 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.selectbox(key=LEAKS_AGAINST).set_value(whole.set_id).run()
     assert "no object is a picture" in at.error[0].value
     assert "Record your model" in words(at), "the page goes on"
-    splits_told(at, "1.*")
+    at.text_input(key="splits.test").set_value("1.*").run()
+    at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None
     assert any("Splits: train " in caption.value for caption in at.caption)
     at.button(key="splits.make").click().run()
     assert any("stayed whole: nothing leaks" in caption.value for caption in at.caption), "above the form"
-    splits_told(at, "0.*")
+    at.text_input(key="splits.test").set_value("0.*").run()
+    at.button(key="splits.tell").click().run()
     assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()
     assert not any("stayed whole" in caption.value for caption in at.caption), "that was of other splits"
 
