@@ -44,39 +44,31 @@ def decided(image_set: ImageSet) -> list[tuple[str, str | None]]:
     )
 
 
-def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -> None:
+def test_a_button_decides_on_what_is_in_scope_and_says_so_and_undo_what_it_takes_back(image_set: ImageSet) -> None:
     at = bar(image_set)
     assert at.markdown[0].value == "**4** of 8"
     assert at.button(key="view.decide.undo").disabled
-    at.button(key="view.decide.drop").click().run()
-    assert toasts(at) == ["Dropped 4 pictures"]
-    assert decided(image_set) == [("cat", "drop"), ("dog", None)]
-    at.button(key="view.decide.undo").click().run()
-    assert toasts(at) == ["Undone: dropped 4 pictures"]
-    assert decided(image_set) == [("cat", None), ("dog", None)]
+    labels = [at.button(key=f"view.decide.{word}").label for word in ("keep", "drop", "look-again", "clear")]
+    assert labels == ["Keep", "Drop 4", "Decide later", "Remove decision"]
+    for word, said in (("keep", "Kept 4 pictures"), ("drop", "Dropped 4 pictures")):
+        at.button(key=f"view.decide.{word}").click().run()
+        assert toasts(at) == [said]
+        assert at.markdown[-1].value == f"**{said}.**"
+        assert decided(image_set) == [("cat", word), ("dog", None)]
+        at.button(key="view.decide.undo").click().run()
+        assert toasts(at) == [f"Undone: {said[0].lower()}{said[1:]}"]
+        assert f"**{said}.**" not in [one.value for one in at.markdown]
+        assert decided(image_set) == [("cat", None), ("dog", None)]
     at.button(key="view.decide.redo").click().run()
     at.button(key="view.decide.clear").click().run()
     assert toasts(at) == ["Removed the decision on 4 pictures"]
     assert decided(image_set) == [("cat", None), ("dog", None)]
+    at.button(key="view.decide.drop").click().run()
+    image_set.decisions.decide([int(image_set.core.ids[0])], "keep")
+    assert "**Dropped 4 pictures.**" not in [one.value for one in at.run().markdown], "undo takes back something else"
     at = bar(image_set, "cow")
     assert at.markdown[0].value == "**0** of 8"
     assert all(at.button(key=f"view.decide.{word}").disabled for word in ("keep", "drop", "look-again", "clear", "tag"))
-
-
-def test_drop_says_how_many_and_undo_what_it_takes_back(image_set: ImageSet) -> None:
-    at = bar(image_set)
-    labels = [at.button(key=f"view.decide.{word}").label for word in ("keep", "drop", "look-again", "clear")]
-    assert labels == ["Keep", "Drop 4", "Decide later", "Remove decision"]
-    at.button(key="view.decide.keep").click().run()
-    assert decided(image_set) == [("cat", "keep"), ("dog", None)]
-    assert at.markdown[-1].value == "**Kept 4 pictures.**"
-    at.button(key="view.decide.undo").click().run()
-    assert decided(image_set) == [("cat", None), ("dog", None)]
-    assert "**Kept 4 pictures.**" not in [one.value for one in at.markdown]
-    at.button(key="view.decide.drop").click().run()
-    assert at.markdown[-1].value == "**Dropped 4 pictures.**"
-    image_set.decisions.decide([int(image_set.core.ids[0])], "keep")
-    assert "**Dropped 4 pictures.**" not in [one.value for one in at.run().markdown], "undo takes back something else"
 
 
 def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) -> None:

@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, panes, stacked, told, with_picture, words
-from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import Scope, scope_as_query, scoped
 from url_viz.image_set import ImageSet
 from url_viz.labels.ambiguity import between_filters
@@ -84,17 +83,13 @@ def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
     assert 1 <= next(count) <= 6
 
 
-def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path, model: Model) -> None:
-    folder = write_folder(tmp_path / "copies", 4)
-    first = sorted(folder.rglob("*.jpg"))[0]
-    (folder / "copy.jpg").write_bytes(first.read_bytes())
-    at = opened(embed_folder(folder, model=model, workspace=home.root))
+def test_twins_are_told_and_one_of_each_is_kept(labelled: ImageSet) -> None:
+    at = opened(labelled)
     at.button(key="twins.open").click().run()
     assert "1 group: 1 of exact copies, 0 of copies (saved again, resized or cropped), 0 with other views" in words(at)
     assert "The pictures of this group · 2" in words(at)
     at.button(key="twins.keep").click().run()
-    decided = embed_folder(folder, model=model, workspace=home.root).table().set_index("path")["decision"].dropna()
-    assert sorted(decided) == ["drop", "keep"]
+    assert sorted(labelled.table()["decision"].dropna()) == ["drop", "keep"]
 
 
 def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:

@@ -58,7 +58,8 @@ PICTURES = {f"{seed}.jpg": encoded(noise(seed)) for seed in range(20, 25)}
 
 def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet, model: Model) -> None:
     at = dropped(
-        opened(image_set, "upload"), {**PICTURES, "known.jpg": image_set.files.path(first_id(image_set)).read_bytes()}
+        opened(image_set, "upload"),
+        {**PICTURES, "known.jpg": image_set.files.path(int(image_set.core.ids[0])).read_bytes()},
     )
     text = words(at)
     assert "6 pictures · scored with" in text
@@ -71,10 +72,6 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
 
 def without_set(model: Model) -> AppTest:
     return opened(page="upload", chosen_model=model.name)
-
-
-def first_id(image_set: ImageSet) -> int:
-    return int(image_set.table()["id"].iloc[0])
 
 
 def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_at_until_removed(
@@ -269,7 +266,7 @@ def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_class
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(classed.workspace.root))
     assert classed.order().measure == "ambiguity"
-    known = classed.files.path(first_id(classed)).read_bytes()
+    known = classed.files.path(int(classed.core.ids[0])).read_bytes()
     at = dropped(opened(classed, "upload"), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
     assert [one.value for one in at.button_group if one.label == "Order by"] == ["ambiguity"]
     assert "Most ambiguous first: of two pictures" in words(at)
@@ -289,11 +286,11 @@ def test_a_clear_upload_is_like_one_class_and_another_lies_between_two() -> None
 def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
     image_set: ImageSet, model: Model
 ) -> None:
-    known = image_set.files.path(first_id(image_set)).read_bytes()
+    known = image_set.files.path(int(image_set.core.ids[0])).read_bytes()
     outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], held(model))
     one, other = (scored for scored in outcome if isinstance(scored, NewPicture))
-    nearest, known_nearest = similar_pictures(one, image_set), image_set.neighbours(first_id(image_set))
-    assert first_id(image_set) not in nearest["id"].tolist()
+    nearest, known_nearest = similar_pictures(one, image_set), image_set.neighbours(int(image_set.core.ids[0]))
+    assert int(image_set.core.ids[0]) not in nearest["id"].tolist()
     assert nearest["id"].iloc[0] == known_nearest["id"].iloc[0]
     assert nearest["similarity"].iloc[0] == pytest.approx(known_nearest["similarity"].iloc[0], abs=0.02)
     batch = UploadBatch("key", (IncomingFile("a", b""), IncomingFile("b", b"")), (other, one), ())
