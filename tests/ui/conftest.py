@@ -3,13 +3,16 @@
 import functools
 import hashlib
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit import config
 from streamlit.components.v2 import manifest_scanner
 from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from tests.imaging.pictures import write_folder
@@ -22,6 +25,7 @@ from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.decisions.decision_log import seen_once
+from url_viz.ui import auth
 from url_viz.ui.session import GO_TO
 
 Read = Callable[[Path], ImageSet]
@@ -94,6 +98,24 @@ def seen_set(set_of_module: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageS
     """As `image_set`, one for all tests of a module that leave it as it was."""
     monkeypatch.setenv("URL_VIZ_HOME", str(set_of_module.workspace.root))
     return set_of_module
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where secrets.toml is looked for, as by a process that has seen none yet."""
+    monkeypatch.setattr(auth, "_login_was_seen", threading.Event())
+    before = config.get_option("secrets.files")
+    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    secrets_singleton._reset()
+    yield tmp_path / "secrets.toml"
+    config.set_option("secrets.files", before)
+    secrets_singleton._reset()
+
+
+@pytest.fixture
+def without_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No head is shipped for any backbone."""
+    monkeypatch.setattr("url_viz.models.model_names.HEADS", tmp_path / "no heads")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -150,20 +150,24 @@ def test_labels_are_asked_for_where_there_are_none(tmp_path: Path, read_once: Re
     assert "pretrain" not in [button.key for button in at.button]
 
 
-OPTIONS = {
-    "instance": ({"recipe.epochs", "limit", "learns", "recipe.batch"}, {"joint.joint_epochs", "instance.folds"}),
-    "labels": ({"recipe.epochs", "limit", "from_shipped"}, {"learns", "joint.joint_epochs", "instance.temperature"}),
+MODES = {
+    "instance": (
+        "Adapt to these pictures",
+        {"recipe.epochs", "limit", "learns", "recipe.batch"},
+        {"joint.joint_epochs", "instance.folds"},
+    ),
+    "labels": (
+        "Adapt to these classes",
+        {"recipe.epochs", "limit", "from_shipped"},
+        {"learns", "joint.joint_epochs", "instance.temperature"},
+    ),
     "full": (
+        "Finetune backbone and head",
         {"joint.joint_epochs", "joint.backbone_rate", "recipe.width"},
         {"recipe.epochs", "recipe.batch", "learns", "from_shipped"},
     ),
 }
-"""Of each mode some that are asked for, and some that are not."""
-ON_BUTTON = {
-    "instance": ("Adapt to these pictures", "secondary"),
-    "labels": ("Adapt to these classes", "primary"),
-    "full": ("Finetune backbone and head", "secondary"),
-}
+"""Of each mode the button, some options that are asked for, and some that are not."""
 
 
 def test_a_mode_asks_for_what_it_reads_and_its_button_is_not_blue_where_it_is_hard_to_beat(image_set: ImageSet) -> None:
@@ -171,16 +175,17 @@ def test_a_mode_asks_for_what_it_reads_and_its_button_is_not_blue_where_it_is_ha
     warning = hard_to_beat(image_set)
     assert warning.startswith(f"What you have without training is hard to beat with {len(image_set)} pictures. ")
     warnings = {"instance": warning, "full": "No gain is shown on a few hundred pictures", "labels": ""}
-    for mode, (shown, hidden) in OPTIONS.items():
+    for mode, (button, shown, hidden) in MODES.items():
         at.radio(key="finetune.mode").set_value(mode).run()
         widgets = (*at.number_input, *at.selectbox, *at.toggle)
         keys = {widget.key.removeprefix("finetune.") for widget in widgets if widget.key}
         assert shown <= keys
         assert not hidden & keys
-        assert (at.button(key="adapt").label, at.button(key="adapt").proto.type) == ON_BUTTON[mode]
+        assert at.button(key="adapt").label == button
+        assert at.button(key="adapt").proto.type == ("secondary" if warnings[mode] else "primary")
         told = "".join(info.value for info in at.info)
         assert warnings[mode] in told
-        assert bool(warnings[mode]) == bool(told)
+        assert bool(told) == bool(warnings[mode])
 
 
 def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Workspace, image_set: ImageSet) -> None:

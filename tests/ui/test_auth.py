@@ -1,9 +1,7 @@
 """Who may enter, and which folders the app reads: our routes answer nobody else, and what lies outside stays shut."""
 
 import json
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ from url_viz.base.files import sealed
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
-from url_viz.ui import auth as access
 from url_viz.ui.auth import allowed, listens_to_others, may_enter, open_warning, openable, proposed_folder, roots
 from url_viz.ui.http import routes
 
@@ -36,18 +33,6 @@ client_id = "url-viz"
 client_secret = "x"
 server_metadata_url = "https://login.example/.well-known/openid-configuration"
 """
-
-
-@pytest.fixture
-def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where secrets.toml is looked for, as by a process that has seen none yet."""
-    monkeypatch.setattr(access, "_login_was_seen", threading.Event())
-    before = config.get_option("secrets.files")
-    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
-    secrets_singleton._reset()
-    yield tmp_path / "secrets.toml"
-    config.set_option("secrets.files", before)
-    secrets_singleton._reset()
 
 
 @pytest.fixture

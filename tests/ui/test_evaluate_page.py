@@ -31,6 +31,7 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
+from url_viz.models.model_names import DEFAULT, PACKAGED
 from url_viz.reading import embed_folder
 from url_viz.ui.compare_models import NO_OTHER, SECOND, comparison_of
 from url_viz.ui.evaluate import class_order, classes_by, coverage_table, crop_sample
@@ -183,12 +184,8 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     assert "None of the files could be read." in words(at)
 
 
-def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
-    home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from url_viz.models import model_names as zoo
-
-    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
+@pytest.mark.usefixtures("without_heads")
+def test_a_backbone_without_a_head_is_evaluated_by_the_rest(home: Workspace, tmp_path: Path, bare_model: Model) -> None:
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
     at = opened(embed_folder(folder, model=bare_model, workspace=home.root), "evaluate")
     known = ["Torn between classes", "Easily mistaken"]
@@ -372,8 +369,6 @@ def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_hea
 def test_with_one_model_only_a_second_one_is_offered(
     home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models.model_names import DEFAULT, PACKAGED
-
     for name in [name for name in PACKAGED if name != DEFAULT]:
         monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
@@ -394,13 +389,9 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
     assert at.session_state["chosen_model"] == image_set.source.name, "the model that is shown stays"
 
 
-def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_same(
-    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from url_viz.models import model_names as zoo
-
-    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
-    at = beside(image_set, zoo.DEFAULT)
+@pytest.mark.usefixtures("without_heads")
+def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_same(image_set: ImageSet) -> None:
+    at = beside(image_set, DEFAULT)
     assert "General model" not in at.dataframe[0].value["Measure"].tolist()
     assert "The order by “Easily mistaken” is the same under both." in words(at)
 

@@ -185,12 +185,10 @@ def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
     assert at.button(key="sentence.tiny")
 
 
+@pytest.mark.usefixtures("without_heads")
 def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
-    home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+    home: Workspace, tmp_path: Path, bare_model: Model
 ) -> None:
-    from url_viz.models import model_names as zoo
-
-    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
     assert "has no head, which only the order" in at.info[0].value

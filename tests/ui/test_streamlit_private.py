@@ -3,13 +3,11 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from itsdangerous import URLSafeTimedSerializer
-from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from url_viz.ui.streamlit_private import PatientRequests, load_secrets, run_app_for_every_page, signed_in_user
@@ -46,16 +44,6 @@ def test_a_page_that_is_opened_first_runs_the_app(tmp_path: Path, monkeypatch: p
         "Streamlit takes the folder pages/ for an app without app.py: a link to a page shows it without login, sidebar "
         "and chosen set. See run_app_for_every_page."
     )
-
-
-@pytest.fixture
-def secrets(tmp_path: Path) -> Iterator[Path]:
-    before = config.get_option("secrets.files")
-    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
-    st.secrets._reset()
-    yield tmp_path / "secrets.toml"
-    config.set_option("secrets.files", before)
-    st.secrets._reset()
 
 
 def test_secrets_are_loaded_without_an_error_on_the_page(secrets: Path) -> None:
