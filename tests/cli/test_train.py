@@ -1,4 +1,7 @@
-"""The command `adapt`: the job of the app's page, watched to its end, left alone, or cancelled by Ctrl-C."""
+"""The commands `train adapt` and `train pretrain`: jobs as of the app's pages, waited for, left alone, cancelled.
+
+tests/ui/test_pretrain_form.py waits for one of `pretrain`.
+"""
 
 import json
 import signal
@@ -22,7 +25,7 @@ from url_viz.evidence.holdout_report import as_text, figures_from
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
-from url_viz.jobs.kinds import ADAPT, head_of, report_of
+from url_viz.jobs.kinds import ADAPT, PRETRAIN, head_of, report_of
 from url_viz.jobs.training_jobs import refuse_failed, watched
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
@@ -40,11 +43,17 @@ def read(module_workspace: Path, bare_model: Model) -> ImageSet:
 
 
 @pytest.fixture
-def image_set(read: ImageSet, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImageSet]:
-    """Pictures in two class folders, in a workspace whose jobs end with the test."""
+def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace whose jobs end with the test."""
     monkeypatch.setenv(HOME_VARIABLE, str(workspace))
     with ending_jobs(Workspace.at(workspace)):
-        yield copied(read, tmp_path / "zoo", home=workspace)
+        yield Workspace.at(workspace)
+
+
+@pytest.fixture
+def image_set(read: ImageSet, tmp_path: Path, home: Workspace) -> ImageSet:
+    """Pictures in two class folders."""
+    return copied(read, tmp_path / "zoo", home=home.root)
 
 
 def the_job(image_set: ImageSet) -> Job:
@@ -101,7 +110,7 @@ def napping(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
-def test_in_the_background_it_returns_at_once(
+def test_adapt_in_the_background_returns_at_once(
     image_set: ImageSet, napping: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", "adapt", str(image_set.root), "--background", "--mode", "labels"]) == 0
@@ -164,3 +173,31 @@ def test_ctrl_c_before_its_start_is_known_cancels_it_too(
     assert main(["train", "adapt", str(image_set.root)]) == 130
     assert the_job(image_set).state is JobState.CANCELLED
     assert "Cancelled; no head was made." in capsys.readouterr().err
+
+
+def test_pretrain_in_the_background_returns_at_once(
+    home: Workspace, tmp_path: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo, farm = (str(write_folder(tmp_path / name, 20, classes=("cat", "dog"))) for name in ("zoo", "farm"))
+    options = ["--report", farm, "--seeds", "1", "--limit", "9", "--background"]
+    assert main(["train", "pretrain", zoo, *options, "--model", str(head_file)]) == 0
+    (job,) = list_jobs(home, kind=PRETRAIN.name, about={"backbone": DEFAULT})
+    assert job.title == f"Make a head for {DEFAULT} from zoo"
+    words = list(job.command)
+    assert words[words.index("--data") + 1] == f"folder:{zoo}"
+    assert words[words.index("--report") + 1] == f"folder:{farm}"
+    assert words[words.index("--model") + 1] == DEFAULT
+    assert (words[words.index("--seeds") + 1], words[words.index("--limit") + 1]) == ("1", "9")
+    told = capsys.readouterr().out
+    assert job.id in told
+    assert str(head_of(job)) in told
+
+
+def test_a_folder_that_is_not_there_or_teaches_and_measures_starts_nothing(
+    home: Workspace, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "pretrain", str(folder), "--report", "/no/such"]) == 1
+    assert "'/no/such' does not exist. Give the folder" in capsys.readouterr().err
+    assert main(["train", "pretrain", str(folder), "--report", str(folder)]) == 1
+    assert "both teaches the head and measures it" in capsys.readouterr().err
+    assert list_jobs(home) == []
