@@ -1,4 +1,4 @@
-"""The commands for decisions: each does what it says, tells what it did, and refuses what it cannot mean."""
+"""The commands for decisions, `models compare` and exports: each tells what it did, and refuses what it cannot mean."""
 
 import io
 import os
@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Run
+from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.read_sets import undecided
+from url_viz.columns.ranking import with_percentile
 from url_viz.image_set import ImageSet
+from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 
@@ -128,15 +131,55 @@ def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path:
     shown = run("export folders", tmp_path / "out", "--undecided")
     assert "Wrote 7 pictures to" in shown
     assert "1 in drop/, 6 in undecided/" in shown
-    assert os.readlink(tmp_path / "out" / "drop" / "cat" / "0000.jpg") == str(image_set.root / "cat" / "0000.jpg")
     run("export folders", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")
-    assert (tmp_path / "split" / "ambiguous").is_dir()
+    copies = [*(tmp_path / "split" / "ambiguous").rglob("*.jpg")]
+    assert {path.is_symlink() for path in copies} == {False}
     run("export table", tmp_path / "dropped.csv", "--decision", "drop")
     assert pd.read_csv(tmp_path / "dropped.csv")["path"].tolist() == ["cat/0000.jpg"]
     run("export table", tmp_path / "rest.txt", "--decision", "none", "--nul")
     listed = (tmp_path / "rest.txt").read_bytes().removesuffix(b"\0").split(b"\0")
-    table = image_set.table()
-    leading = str(image_set.order().measure)
-    rest = table[table["path"] != "cat/0000.jpg"].sort_values(leading, ascending=False, kind="stable")
-    assert listed[0] == os.fsencode(image_set.root / rest["path"].iloc[0])
-    assert sorted(listed) == sorted(os.fsencode(image_set.root / path) for path in rest["path"])
+    table = image_set.table().sort_values(str(image_set.order().measure), ascending=False, kind="stable")
+    rest = [os.fsencode(image_set.root / path) for path in table["path"] if path != "cat/0000.jpg"]
+    assert (listed[0], sorted(listed)) == (rest[0], sorted(rest))
+
+
+def test_two_heads_are_compared_and_a_model_not_with_itself(
+    image_set: ImageSet, run: Run, head_file: Path, tmp_path: Path
+) -> None:
+    other, copied = tmp_path / "other.safetensors", tmp_path / "copied.safetensors"
+    save_head(dice_head(7), other)
+    printed = run("models compare", other)
+    assert "dice (first) and other (second), 7 pictures:" in printed
+    assert "By uncertainty, the orders are" in printed
+    assert "nearest of every picture are the same under both" in printed
+    assert "More ambiguous to the second model by uncertainty:" in printed
+    assert "was not read with" in run("models compare", "resnet18", status=1)
+    shutil.copy(head_file, copied)
+    for same in (head_file, copied):
+        told = run("models compare", same, status=1)
+        assert f"'dice' and {same.stem!r} are the same model" in told
+        assert "Give another model or head to compare" in told
+
+
+def test_export_report(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert "7 pictures in" in run("export report", out, "--title", "Our zoo")
+    assert "<h1>Our zoo</h1>" in out.read_text("utf-8")
+    assert "None of the 7 pictures" in run("export report", out, "--decision", "keep", status=1)
+    image_set.decisions.decide(image_set.core.ids[:1].tolist(), "keep")
+    assert "1 picture in" in run("export report", out, "--decision", "keep")
+    assert "6 pictures in" in run("export report", out, "--decision", "none")
+
+
+@pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
+def test_export_for_other_programs(image_set: ImageSet, run: Run, tmp_path: Path, kind: str, made: str) -> None:
+    out = tmp_path / "shared"
+    measure = image_set.order().measure
+    assert measure is not None
+    below = with_percentile(image_set.table(), measure)["rank_percentile"].lt(50).sum()
+    assert 2 <= below <= 6
+    printed = run(f"export {kind}", out, "--how", "copy", "--below", "50")
+    assert f"{below} pictures in" in printed
+    assert "Open it in Python:" in printed
+    assert (out / made).is_file()
+    assert "not an empty folder" in run(f"export {kind}", out, status=1)

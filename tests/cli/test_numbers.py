@@ -16,26 +16,23 @@ from url_viz.base.errors import UsageError
 from url_viz.capabilities import places
 from url_viz.cli.doors import showing
 from url_viz.cli.main import main
+from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet
 from url_viz.jobs.calls import parameters
 
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
 OTHERS = {
-    **{
-        f"export {kind}": ("a",) for kind in ("fiftyone", "huggingface", "webdataset", "parquet", "cvat", "labelstudio")
-    },
+    **{f"export {kind}": ("a",) for kind in ("folders", *DATA_SETS) if kind != "annotations"},
     "export figure": ("a.png",),
     "subsets worth": ("/dev/null",),
-    "export folders": ("a",),
     "export report": ("a.html",),
     "versions diff": ("--since", "1"),
     "check": ("--policy", "p.toml"),
     "models compare": ("m",),
     "decide": ("drop",),
     "runs detections": ("a.json",),
-    "search": ("a.jpg",),
-    "sort-new": ("a.jpg",),
+    **dict.fromkeys(("search", "sort-new"), ("a.jpg",)),
 }
 """What a command must have besides a folder."""
 
@@ -112,13 +109,8 @@ def test_there_are_numbers_to_try() -> None:
 
 @pytest.mark.parametrize(("command", "option", "bounds"), OF_COMMANDS, ids=str)
 def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = outside(bounds)[len(option) % 2]
-    refused(
-        lambda word: main([*command.split(), "-", *OTHERS.get(command, ()), given(command, word)]),
-        option,
-        wrong,
-        capsys,
-    )
+    words = [*command.split(), "-", *OTHERS.get(command, ())]
+    refused(lambda word: main([*words, given(command, word)]), option, outside(bounds)[len(option) % 2], capsys)
 
 
 @pytest.mark.parametrize("wrong", NO_NUMBERS)
@@ -157,15 +149,8 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 ENDLESS = {"seeds"}
 """Where the largest number is allowed, and only takes its time."""
 NOT_HERE = {
-    "train adapt",
-    "train finetune",
-    "models compare",
-    "embed",
-    "train pretrain",
-    "search",
-    "sort-new",
+    *("train adapt", "train finetune", "train pretrain", "models compare", "embed", "search", "sort-new", "check"),
     "open",
-    "check",
 }
 """Commands that need a model or a second reading besides the set; and that which becomes the app."""
 
@@ -188,8 +173,7 @@ def test_both_ends_are_taken(
     others = {"export map": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
     where = ("--workspace", str(image_set.workspace.root), "--model", image_set.source.name)
     for number in (bounds.least,) if option in ENDLESS else (bounds.least, bounds.most):
-        status = main(
-            [*command.split(), str(image_set.root), *others, *where, given(command, f"{flag(option)}={number}")]
-        )
+        words = [*command.split(), str(image_set.root), *others, *where]
+        status = main([*words, given(command, f"{flag(option)}={number}")])
         told = capsys.readouterr()
         assert status == 0 or (status == 1 and told.err.splitlines()[-1].startswith("error: ")), told

@@ -17,16 +17,7 @@ from url_viz.jobs.calls import call
 
 ROOT = Path(__file__).parents[2]
 PARSED_ALONE = {
-    *(
-        "open",
-        "demo",
-        "embed",
-        "check",
-        "search",
-        "sort-new",
-        "models prepare",
-        "models compare",
-    ),  # a server, models, a second model
+    *("open", "demo", "embed", "check", "search", "sort-new", "models prepare", "models compare"),  # a server, models
     *("train adapt", "train finetune", "train pretrain", "runs detections", "export annotations"),  # training, objects
     *("undo", "redo", "sets move", "sets unpack", "sets drop-model"),  # what others must have done before
     "explain",  # of given embeddings a picture has no heat, and here no name of a class folder of the page

@@ -138,8 +138,6 @@ class TestReview:
             "12 and a copy, without the corrected one"
         )
         assert all(line.split()[0].startswith("cat/") for line in shown[2:])
-        shown = run("review", "--tag", "dark").splitlines()
-        assert sorted(line.split()[0] for line in shown[2:]) == ["cat/0002.jpg", "dog/0001.jpg"]
         (_, _, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
         assert line.split()[:2] == ["dog/0001.jpg", "dog"]
         assert run("review", "--of-class", "bird") == "All, most ambiguous first · Class: bird: 0 pictures to review.\n"
@@ -166,23 +164,11 @@ class TestReview:
         assert capsys.readouterr().out == "Near copies: 0 pictures to review.\n"
 
 
-def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
+def test_pictures_are_sorted_by_their_corrected_labels(run: Run, tmp_path: Path) -> None:
     run("labels correct", "fox", "cat/0004.jpg")
     run("decide", "drop", "cat/copy.jpg")
     shown = run("export folders", tmp_path / "out", "--by", "label")
-    assert "Wrote 24 pictures to" in shown
-    assert ": 11 in cat/, 1 in fox/, 12 in dog/." in shown
-    assert (tmp_path / "out" / "fox" / "0004.jpg").readlink() == image_set.root / "cat" / "0004.jpg"
-    run("undo")
-    run("undo")
-    shown = run("export folders", tmp_path / "out", "--by", "label")
-    assert "Wrote 2 pictures to" in shown
-    assert ": 2 in cat/.\n23 were there already." in shown
-    assert "At no picture's place: 1 file (fox/0004.jpg), of an earlier sorting or of yours." in shown
-    run("redo")
-    run("export table", tmp_path / "all.csv")
-    row = pd.read_csv(tmp_path / "all.csv").set_index("path").loc["cat/0004.jpg"]
-    assert (row["label"], row["label_given"], row["label_checked"]) == ("fox", "cat", "corrected")
+    assert shown == f"Wrote 24 pictures to '{tmp_path / 'out'}': 11 in cat/, 1 in fox/, 12 in dog/.\n"
 
 
 def test_a_class_is_merged_into_another_and_undone(run: Run) -> None:

@@ -11,12 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.imaging.pictures import noise, write_folder
+from tests.export.sets import ids_of
+from tests.given import by_turns, given_set
 from tests.read_sets import undecided
-from url_viz.base.errors import FolderError, ImageSetError, UsageError
-from url_viz.export.folders import LONGEST_NAME, MARKER, corrected_paths, folder_of, paths_text, sort_into_folders
+from url_viz.base.errors import FolderError, ImageSetError
+from url_viz.export.folders import (
+    LONGEST_NAME,
+    MARKER,
+    SortedFolders,
+    corrected_paths,
+    folder_of,
+    paths_text,
+    sort_into_folders,
+)
 from url_viz.export.picture_files import safe_names
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import VANISHED
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
@@ -153,19 +162,15 @@ ODD = b"cat/\xff odd; name.jpg"
 
 
 @pytest.fixture(scope="module")
-def prepared_set(module_workspace: Path, model: Model) -> tuple[Path, Path]:
-    """Eight pictures, one of an odd name, and the workspace they were read into; each test takes a copy."""
-    root = write_folder(module_workspace.parent / "pictures", 7, classes=("cat", "dog"))
-    noise(3).save(os.fsdecode(os.path.join(os.fsencode(root), ODD)), "JPEG")
-    embed_folder(root, model=model, workspace=module_workspace)
-    return root, module_workspace
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Eight pictures, one of an odd name."""
+    return given_set(tmp_path_factory.mktemp("eight"), [*by_turns(7), os.fsdecode(ODD)])
 
 
 @pytest.fixture
-def image_set(prepared_set: tuple[Path, Path], model: Model) -> ImageSet:
+def image_set(read_once: ImageSet) -> ImageSet:
     """Nothing decided."""
-    root, home = prepared_set
-    return undecided(open_image_set(root, model=model.name, workspace=home))
+    return undecided(read_once)
 
 
 def decide(image_set: ImageSet, **decisions: list[int]) -> None:
@@ -225,9 +230,9 @@ class TestByMeasure:
     """ambiguous/ from a percentile on, clear/ below it."""
 
     def test_the_split_is_that_of_the_percentile(self, image_set: ImageSet, tmp_path: Path) -> None:
-        done = sort_into_folders(image_set, tmp_path / "out", by="uncertainty", threshold=70)
+        done = sort_into_folders(image_set, tmp_path / "out", by="confusability", threshold=70)
         table = image_set.table()
-        above = (table["percentile"] >= 70).to_numpy()
+        above = (table["confusability_percentile"] >= 70).to_numpy()
         assert done.created == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}
         paths = np.array([os.fsdecode(p) for p in image_set.core.paths_of(table["id"])], object)
         assert below(tmp_path / "out" / "ambiguous") == sorted(paths[above])
@@ -254,14 +259,6 @@ class TestNothingIsLost:
             sort_into_folders(image_set, tmp_path / "out" / "mine.txt")
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [MARKER, "mine.txt"]
 
-    @pytest.mark.parametrize("inside", ["", "cat/sorted", "new"])
-    def test_within_the_pictures_is_refused(self, image_set: ImageSet, tmp_path: Path, inside: str) -> None:
-        decide(image_set, keep=[0])
-        (tmp_path / "way").symlink_to(image_set.root)
-        for root in (image_set.root, tmp_path / "way"):
-            with pytest.raises(UsageError, match="Write it elsewhere"):
-                sort_into_folders(image_set, root / inside)
-
     def test_a_taken_place_is_left_alone(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0, 1])
         first, second = (os.fsdecode(p) for p in image_set.core.paths_of(image_set.table()["id"].iloc[:2]))
@@ -276,7 +273,7 @@ class TestNothingIsLost:
     @pytest.mark.parametrize("how", ["link", "copy"])
     def test_a_link_in_the_target_leads_nowhere(self, image_set: ImageSet, tmp_path: Path, how: str) -> None:
         decide(image_set, keep=[0, 7])
-        sort_into_folders(image_set, tmp_path / "out", by="uncertainty")
+        sort_into_folders(image_set, tmp_path / "out", by="confusability")
         (tmp_path / "elsewhere").mkdir()
         (tmp_path / "out" / "keep").symlink_to(tmp_path / "elsewhere")
         done = sort_into_folders(image_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
@@ -346,3 +343,152 @@ def test_pictures_of_a_list_that_leads_elsewhere_are_sorted(image_set: ImageSet,
     links = {path.resolve(): path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.jpg")}
     top = pictures[0].parent
     assert links == {path: Path(str(n % 2)) / path.relative_to(top) for n, path in enumerate(pictures)}
+
+
+PATHS = ("apple/1.png", "kiwi/1.png", "kiwi/2.png", "plum/1.png")
+
+
+@pytest.fixture(scope="module")
+def fruit_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return given_set(tmp_path_factory.mktemp("fruit"), PATHS)
+
+
+@pytest.fixture
+def fruit(fruit_once: ImageSet) -> ImageSet:
+    """Nothing corrected."""
+    return undecided(fruit_once)
+
+
+def correct(image_set: ImageSet, **labels: str | None) -> None:
+    """`correct(image_set, **{"kiwi/1.png": "plum"})`."""
+    image_set.labels.give(dict(zip(ids_of(image_set, *labels), labels.values(), strict=True)))
+
+
+def lying(done: SortedFolders, image_set: ImageSet) -> dict[str, str]:
+    """The links of a sorted folder, with the picture that each leads to."""
+    links = [path for path in done.out.rglob("*") if path.is_symlink()]
+    return {str(p.relative_to(done.out)): str(Path(os.readlink(p)).relative_to(image_set.root)) for p in links}
+
+
+@pytest.mark.slow
+class TestByLabel:
+    """Class folders as corrected: what moves, what is left out, and what an earlier sorting left behind."""
+
+    def test_corrected_pictures_lie_in_their_new_class_and_files_stay(self, fruit: ImageSet, tmp_path: Path) -> None:
+        correct(fruit, **{"kiwi/2.png": "plum", "plum/1.png": "plum", "apple/1.png": "fig"})
+        done = sort_into_folders(fruit, tmp_path / "out", by="label")
+        assert lying(done, fruit) == {
+            "fig/1.png": "apple/1.png",
+            "kiwi/1.png": "kiwi/1.png",
+            "plum/2.png": "kiwi/2.png",
+            "plum/1.png": "plum/1.png",
+        }
+        assert done.created == {"fig": 1, "kiwi": 1, "plum": 2}
+        assert done.words == (f"Wrote 4 pictures to '{tmp_path / 'out'}': 1 in fig/, 1 in kiwi/, 2 in plum/.",)
+        assert sorted(str(p.relative_to(fruit.root)) for p in fruit.root.rglob("*.png")) == sorted(PATHS)
+
+    def test_folders_above_the_classes_are_named_and_some_pictures_can_be_taken(self, tmp_path: Path) -> None:
+        split = ("train/kiwi/1.png", "train/plum/1.png", "train/plum/2.png", "test/kiwi/2.png")
+        image_set = given_set(tmp_path, split)
+        done = sort_into_folders(image_set, tmp_path / "out", by="label")
+        assert done.words == (f"Wrote 4 pictures to '{tmp_path / 'out'}': 1 in test/, 3 in train/.",)
+        some = ids_of(image_set, "train/plum/2.png", "test/kiwi/2.png")
+        few = sort_into_folders(image_set, tmp_path / "few", by="label", ids=some)
+        assert sorted(lying(few, image_set)) == ["test/kiwi/2.png", "train/plum/2.png"]
+        image_set.decisions.decide(some, "drop")
+        with pytest.raises(ImageSetError, match="None of these pictures"):
+            sort_into_folders(image_set, tmp_path / "none", by="label", ids=some)
+        assert not (tmp_path / "none").exists()
+
+    def test_dropped_pictures_and_those_without_a_label_are_left_out(self, tmp_path: Path) -> None:
+        image_set = given_set(tmp_path, (*PATHS, "loose.png"))
+        assert image_set.table().set_index("path")["label"]["loose.png"] is None
+        image_set.decisions.decide(ids_of(image_set, "kiwi/1.png"), "drop")
+        image_set.decisions.decide(ids_of(image_set, "kiwi/2.png"), "look-again")
+        done = sort_into_folders(image_set, tmp_path / "out", by="label")
+        assert sorted(lying(done, image_set)) == ["apple/1.png", "kiwi/2.png", "plum/1.png"]
+        correct(image_set, **{"loose.png": "kiwi"})
+        again = sort_into_folders(image_set, tmp_path / "out", by="label")
+        assert lying(again, image_set)["kiwi/loose.png"] == "loose.png"
+        assert (again.created, again.present) == ({"apple": 0, "kiwi": 1, "plum": 0}, 3)
+        image_set.decisions.decide(ids_of(image_set, *PATHS, "loose.png"), "drop")
+        with pytest.raises(ImageSetError, match="No picture that is not dropped has a label"):
+            sort_into_folders(image_set, tmp_path / "none", by="label")
+        assert not (tmp_path / "none").exists()
+
+    @pytest.mark.parametrize("how", ["link", "copy"])
+    def test_again_after_another_correction_tells_what_lies_elsewhere(
+        self, fruit: ImageSet, tmp_path: Path, how: str
+    ) -> None:
+        def again() -> SortedFolders:
+            return sort_into_folders(fruit, tmp_path / "out", by="label", how=how)  # type: ignore[arg-type]
+
+        correct(fruit, **{"kiwi/2.png": "plum"})
+        assert again().elsewhere == []
+        correct(fruit, **{"kiwi/2.png": "apple"})
+        done = again()
+        assert (done.elsewhere, done.present, sum(done.created.values())) == (["plum/2.png"], 3, 1)
+        assert done.words[-1].startswith("At no picture's place: 1 file (plum/2.png), of an earlier sorting")
+        correct(fruit, **{"kiwi/2.png": None})
+        assert again().elsewhere == ["apple/2.png", "plum/2.png"], "neither plum nor apple is its folder"
+        fruit.decisions.decide(ids_of(fruit, "apple/1.png"), "drop")
+        assert "apple/1.png" in again().elsewhere, "a dropped one lies in a folder that is trained on"
+        assert len(list((tmp_path / "out").rglob("*.png"))) == 6, "nothing is removed"
+
+    def test_two_of_one_name_both_find_a_place(self, fruit: ImageSet, tmp_path: Path) -> None:
+        correct(fruit, **{"apple/1.png": "plum", "kiwi/1.png": "plum"})
+        first = sort_into_folders(fruit, tmp_path / "out", by="label")
+        expected = {
+            "plum/1.png": "plum/1.png",
+            "plum/1-apple.png": "apple/1.png",
+            "plum/1-kiwi.png": "kiwi/1.png",
+            "kiwi/2.png": "kiwi/2.png",
+        }
+        assert lying(first, fruit) == expected
+        second = sort_into_folders(fruit, tmp_path / "out", by="label")
+        assert (second.present, second.blocked, second.elsewhere) == (4, [], [])
+        fruit.decisions.decide(ids_of(fruit, "plum/1.png"), "drop")
+        third = sort_into_folders(fruit, tmp_path / "out", by="label")
+        assert (third.present, third.blocked, third.elsewhere) == (3, [], ["plum/1.png"])
+        assert lying(third, fruit) == expected
+
+    def test_a_correction_after_sorting_moves_nobody_else(self, fruit: ImageSet, tmp_path: Path) -> None:
+        sort_into_folders(fruit, tmp_path / "out", by="label")
+        correct(fruit, **{"apple/1.png": "plum"})
+        done = sort_into_folders(fruit, tmp_path / "out", by="label")
+        assert (done.created, done.present, done.blocked) == ({"plum": 1, "kiwi": 0}, 3, [])
+        assert lying(done, fruit)["plum/1.png"] == "plum/1.png"
+
+    def test_a_swap_is_not_taken_for_an_earlier_sorting(self, fruit: ImageSet, tmp_path: Path) -> None:
+        correct(fruit, **{"apple/1.png": "plum", "plum/1.png": "apple"})
+        done = sort_into_folders(fruit, tmp_path / "out", by="label")
+        assert (done.elsewhere, done.blocked) == ([], [])
+        assert (lying(done, fruit)["plum/1.png"], lying(done, fruit)["apple/1.png"]) == (
+            "apple/1.png",
+            "plum/1.png",
+        )
+
+    def test_labels_from_tags_make_folders_above_the_path(self, fruit: ImageSet, tmp_path: Path) -> None:
+        fruit.decisions.tag(ids_of(fruit, "kiwi/1.png", "plum/1.png"), "dark")
+        fruit.labels.use("tags")
+        correct(fruit, **{"plum/1.png": "../bright"})
+        done = sort_into_folders(fruit, tmp_path / "out", by="label")
+        (bright,) = [path.name for path in done.out.iterdir() if path.name.startswith(".._bright-")]
+        assert lying(done, fruit) == {"dark/kiwi/1.png": "kiwi/1.png", f"{bright}/plum/1.png": "plum/1.png"}
+        assert done.created == {"dark": 1, "../bright": 1}
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_labels_of_a_level_change_that_level(self, tmp_path: Path) -> None:
+        paths = ("citrus/citrus/1.png", "citrus/lime/2.png", "stone/plum/3.png", "stone/plum/4.png")
+        image_set = given_set(tmp_path, paths)
+        image_set.labels.use("level:2")
+        correct(image_set, **{"citrus/citrus/1.png": "lime"})
+        done = sort_into_folders(image_set, tmp_path / "out", by="label")
+        assert lying(done, image_set)["citrus/lime/1.png"] == "citrus/citrus/1.png"
+
+    def test_of_many_folders_some_are_named(self, tmp_path: Path) -> None:
+        image_set = given_set(tmp_path, tuple(f"{letter}/1.png" for letter in "abcdefgh"))
+        done = sort_into_folders(image_set, tmp_path / "out", by="label")
+        named = ", ".join(f"1 in {letter}/" for letter in "abcdef")
+        assert done.words == (f"Wrote 8 pictures to '{done.out}': {named}, and the others in 2 more folders.",)
+        assert (done.out / MARKER).is_file()

@@ -1,10 +1,12 @@
-"""Names that every program takes as plain, and folders that appear whole or not at all."""
+"""Names that every program takes as plain, folders that appear whole or not at all, and selected pictures as a file."""
 
 import errno
+import io
 import os
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from tests.export.sets import ODD
 from url_viz.base.errors import FolderError, ImageSetError, UsageError
 from url_viz.base.progress import silent
 from url_viz.export.picture_files import lay_out, new_folder, rows_to_export, safe_names
+from url_viz.export.selection import leading_first, selection_file
 from url_viz.image_set import ImageSet
 
 PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b"..") and not {0, 47} & set(b))
@@ -107,3 +110,19 @@ def test_ids_that_are_not_there_are_told(shared_set: ImageSet) -> None:
         rows_to_export(shared_set, [5])
     with pytest.raises(ImageSetError, match="None of 0 pictures"):
         lay_out(shared_set, [], [], how="link", progress=silent)
+
+
+def test_tables_and_paths_have_the_most_ambiguous_first(shared_set: ImageSet) -> None:
+    table = shared_set.table().assign(rank_percentile=1.0)
+    ordered = leading_first(shared_set, table)
+    measure = str(shared_set.order().measure)
+    assert ordered[measure].is_monotonic_decreasing
+    assert ordered["id"].tolist() != table["id"].tolist()
+    rows = pd.read_csv(io.BytesIO(selection_file(shared_set, table, ".csv")))
+    assert rows["path"].tolist() == ordered["path"].tolist()
+    assert "rank_percentile" not in rows
+    packed = pd.read_parquet(io.BytesIO(selection_file(shared_set, table, ".parquet")))
+    assert packed["path"].tolist() == ordered["path"].tolist()
+    two = ordered[~ordered["path"].str.contains("\\s", regex=True)].iloc[:2][::-1]
+    paths = selection_file(shared_set, two, ".txt").decode().splitlines()
+    assert paths == [str(shared_set.folder / path) for path in two["path"][::-1]]

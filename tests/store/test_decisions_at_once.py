@@ -1,6 +1,7 @@
-"""Decisions by several processes: nothing is lost, and a killed action is done whole or not at all."""
+"""Decisions by several processes and on a full disk: none is lost, and an action is done whole or not at all."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processes import run_python
 from url_viz.store.decisions.decision_log import DecisionLog, seen_once
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
@@ -164,3 +166,93 @@ def test_threads_and_another_process_lose_nothing_and_all_is_undone(tmp_path: Pa
         assert decisions.undo() is not None
     assert not decisions.can_undo
     assert shown(decisions) == [None] * 40
+
+
+FULL_DISK = """
+import ctypes, os, shutil, sys
+from pathlib import Path
+import numpy as np
+from url_viz.base.errors import WorkspaceError
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
+
+shim, what, folder, stride = ctypes.CDLL(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
+shim.disk_full_after.argtypes = [ctypes.c_long]
+path, template = folder / "set" / "decisions.db", folder / "template"
+files = FileKeys(np.arange(1, 9), np.arange(101, 109))
+
+def decided():
+    return Decisions(path, files).now().decision.tolist()
+
+path.parent.mkdir()
+decisions = Decisions(path, files)
+decisions.decide([1, 2], "drop")
+decisions.decide([3], "keep")
+before = decided()
+if what == "mend":
+    path.write_bytes(b"")
+shutil.copytree(path.parent, template)
+
+def act():
+    if what == "mend":
+        path.unlink()
+        assert DecisionLog(path).put_back()
+    else:
+        decisions.decide([4], "keep")
+
+failed = turn = 0
+while True:
+    shutil.rmtree(path.parent)
+    shutil.copytree(template, path.parent)
+    child = os.fork()
+    if not child:
+        if what == "decide":
+            decisions = Decisions(path, files)
+            decisions.decide([5], "keep")
+        shim.disk_full_after(turn)
+        try:
+            act()
+        except WorkspaceError as error:
+            assert "is full" in str(error) or "Cannot write" in str(error), error
+            os._exit(1)
+        except BaseException as error:
+            print("raw", repr(error), flush=True)
+            os._exit(2)
+        is_reached = shim.calls_left() == 0
+        os._exit(3 if is_reached else 0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 1, 3), (turn, status)
+    failed += status == 1
+    if what == "mend":
+        if not path.exists():
+            assert DecisionLog(path).put_back(), f"the copy is lost: call {turn}"
+        assert decided() == before, turn
+    else:
+        now = decided()
+        assert now[:3] == before[:3], turn
+        assert now[3] == "keep" or status == 1, turn
+        path.unlink()
+        assert DecisionLog(path).put_back(), f"the copy is lost: call {turn}"
+        assert decided()[:3] == before[:3], turn
+    if status == 0:
+        break
+    turn += stride
+print(turn, failed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="needs a C compiler on Linux")
+@pytest.mark.parametrize(
+    ("what", "stride"), [("mend", 1), ("decide", 5), pytest.param("decide", 1, marks=pytest.mark.torture)]
+)
+def test_on_a_disk_that_is_full_at_each_write_in_turn_none_is_lost(tmp_path: Path, what: str, stride: int) -> None:
+    shim = tmp_path / "full_disk.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, Path(__file__).with_name("full_disk.c"), "-ldl"], check=True)
+    variables = {"LD_PRELOAD": str(shim), "PATH": "/usr/bin:/bin"}
+    done = run_python("-c", FULL_DISK, shim, what, tmp_path, stride, env=variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    turns, failed = map(int, done.stdout.split())
+    assert turns >= 5
+    assert failed >= 3

@@ -1,4 +1,4 @@
-"""Labels that somebody gave: kept with the decisions, by what labels are taken from, with undo."""
+"""Labels and names that somebody gave: kept with the decisions, labels by what they are taken from, with undo."""
 
 import getpass
 import sqlite3
@@ -171,3 +171,38 @@ def test_one_class_is_merged_into_another(decisions: Decisions) -> None:
     assert labels(decisions) == [None, "lime", "lime", "kiwi", "lime"]
     with pytest.raises(DecisionError, match="given twice"):
         decisions.merge([1], "lime", "lime", source="folders")
+
+
+def named(decisions: Decisions) -> list[tuple[str | None, str]]:
+    now = decisions.now()
+    return list(zip(now.name.tolist(), now.tags.tolist(), strict=True))
+
+
+class TestNames:
+    """A kind of their own beside tags: given, replaced, taken away and undone; tags and decisions stay."""
+
+    def test_naming_leaves_tags_and_tagging_leaves_names(self, decisions: Decisions) -> None:
+        for tag in ("blurry", "outdoor"):
+            decisions.tag([1], tag)
+        assert decisions.name({1: Judgement(label="kiwi")}).sentence == "Named 1 picture “kiwi”"
+        decisions.tag([1, 2], "check")
+        assert named(decisions)[:2] == [("kiwi", "blurry; check; outdoor"), (None, "check")]
+        decisions.untag([1], "kiwi")
+        assert named(decisions)[0][0] == "kiwi", "that is no tag"
+        assert decisions.tag_counts() == {"blurry": 1, "check": 2, "outdoor": 1}
+        for _ in range(2):
+            decisions.undo()
+        assert named(decisions)[:2] == [(None, "blurry; outdoor"), (None, "")]
+        decisions.redo()
+        assert named(decisions)[0] == ("kiwi", "blurry; outdoor")
+
+    def test_names_alone_leave_decisions(self, decisions: Decisions) -> None:
+        decisions.decide([1], "keep")
+        assert decisions.name_each({1: "kiwi", 2: "kiwi"}).sentence == "Named 2 pictures “kiwi”"
+        assert decisions.name_each({1: None, 2: "plum"}).did == "named 1 picture “plum” and took the name of 1 picture"
+        assert (decisions.now().decision[0], named(decisions)[:2]) == ("keep", [(None, ""), ("plum", "")])
+        with pytest.raises(DecisionError, match="cannot be a name"):
+            decisions.name_each({1: "a; b"})
+        assert decisions.now().first_tags[1] is None
+        decisions.tag([2], "small")
+        assert decisions.now().first_tags[1] == "small"

@@ -1,5 +1,6 @@
-"""Records of an image set: none is lost where two change them at once."""
+"""Records of an image set: what it is called, and that none is lost where two change them at once or a disk is full."""
 
+import errno
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,8 @@ import pytest
 
 from tests.processes import run_python
 from url_viz.base.errors import DamageError, WorkspaceError
-from url_viz.base.workspace import SetPaths
-from url_viz.store.about import changing_records, choose_second_model
+from url_viz.base.workspace import SetPaths, Workspace
+from url_viz.store.about import About, changing_records, choose_second_model, find_disk_error
 from url_viz.store.columns.imported_columns import (
     FOLDERS,
     Import,
@@ -122,7 +123,7 @@ CHOOSE = """
 import sys
 from pathlib import Path
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
-from url_viz.base.workspace import SetPaths
+from url_viz.base.workspace import SetPaths, Workspace
 paths, write = SetPaths(Path(sys.argv[1])), {"label": write_label_choice, "apart": write_apart}[sys.argv[2]]
 for number in range(100):
     write(paths, f"{sys.argv[2]} {number}")
@@ -159,3 +160,29 @@ def test_a_lock_that_is_not_given_back_is_a_sentence(paths: SetPaths, monkeypatc
     monkeypatch.setattr("url_viz.store.about.LOCK_S", 0.1)
     with changing_records(paths), pytest.raises(WorkspaceError, match="Another process has been writing"):
         choose_second_model(paths, is_used=False)
+
+
+@pytest.mark.parametrize(
+    ("root", "title"),
+    [
+        ("photos/zoo", "photos/zoo"),
+        ("photos/coco128/data.yaml", "coco128"),
+        ("photos/coco128/coco128.yml", "coco128"),
+        ("photos/coco128/small.yaml", "coco128 · small"),
+        ("photos/coco/annotations/instances_val.json", "coco · val"),
+        ("photos/coco/annotations/instances.json", "coco"),
+        ("photos/bees/train/_annotations.coco.json", "bees · train"),
+    ],
+)
+def test_a_set_is_called_by_its_folder(root: str, title: str) -> None:
+    assert About(Path("/home") / root, ()).title == title
+    assert About(Path("/home") / root, (), name="Mine").title == "Mine"
+
+
+def test_a_full_disk_says_that_something_is_kept_only_where_it_is(tmp_path: Path) -> None:
+    paths, full = Workspace.at(tmp_path).set_paths("0123456789abcdef"), OSError(errno.ENOSPC, "No space left")
+    assert "Nothing is kept yet: make room" in str(find_disk_error(full, paths))
+    (paths.tables / "files.lance" / "_versions").mkdir(parents=True)
+    assert "Nothing is kept yet" in str(find_disk_error(full, paths)), "a table that was begun"
+    (paths.tables / "files.lance" / "_versions" / "1.manifest").write_bytes(b"1")
+    assert "What was read is kept: make room" in str(find_disk_error(full, paths))

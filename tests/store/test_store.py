@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
@@ -30,7 +32,16 @@ from url_viz.store.about import About, find_set, known_sets, read_about
 from url_viz.store.repair import repair_set
 from url_viz.store.tables import versions
 from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import IMAGES, Graph, connect
+from url_viz.store.tables.tables import (
+    FEW_WANTED,
+    IMAGES,
+    Embeddings,
+    Graph,
+    connect,
+    fixed_lists,
+    matrix,
+    positions_of,
+)
 from url_viz.store.tables.writer import Writer
 
 ROOT = Path(__file__).parents[2]
@@ -67,14 +78,15 @@ class TestRoundTrips:
         writer.add_images(rows)
         assert Store(writer.paths).images(IMAGES.names).sort_by("id").to_pylist() == rows.sort_by("id").to_pylist()
 
-    def test_embeddings_in_several_pieces(self, writer: Writer) -> None:
+    def test_embeddings_in_several_pieces(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("url_viz.store.tables.embedding_rows.ROWS_AT_ONCE", 7)
         whole = dice(30, size=8)
-        for start in (0, 7, 20):
-            stop = {0: 7, 7: 20, 20: 30}[start]
-            writer.add_embeddings(KEY, whole.rows_at(np.arange(start, stop)))
+        for rows in np.split(np.arange(30), [7, 20]):
+            writer.add_embeddings(KEY, whole.rows_at(rows))
         back = Store(writer.paths).embeddings(KEY)
         assert np.array_equal(back.content, whole.content)
         assert np.array_equal(back.embedding, whole.embedding)
+        assert np.array_equal(back.entropy, whole.entropy)
         assert back.embedding.dtype == np.float16
         embedded = writer.embedded(KEY)
         assert np.array_equal(embedded.content, whole.content)
@@ -476,3 +488,59 @@ def test_one_that_is_imported_already_stays(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, client.__name__, client)
     connect(tmp_path)
     assert sys.modules[client.__name__] is client
+
+
+@pytest.fixture
+def stored(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Embeddings]:
+    """Forty embeddings, written in two goes and read seven at a time."""
+    monkeypatch.setattr("url_viz.store.tables.embedding_rows.ROWS_AT_ONCE", 7)
+    embeddings = dice(40)
+    for rows in (np.arange(25), np.arange(25, 40)):
+        writer.add_embeddings(KEY, embeddings.rows_at(rows))
+    return Store(writer.paths), embeddings
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_some_in_any_order_and_more_than_once(stored: tuple[Store, Embeddings], seed: int) -> None:
+    store, embeddings = stored
+    row = np.random.default_rng(seed).integers(0, 40, 60)
+    read = store.embeddings(KEY, embeddings.content[row])
+    assert np.array_equal(read.content, embeddings.content[row])
+    assert np.array_equal(read.embedding, embeddings.embedding[row])
+    assert np.array_equal(read.entropy, embeddings.entropy[row])
+
+
+def test_what_is_not_stored_is_left_out(stored: tuple[Store, Embeddings]) -> None:
+    store, embeddings = stored
+    wanted = np.array([-1, embeddings.content[3], -2, embeddings.content[30]])
+    read = store.embeddings(KEY, wanted)
+    assert read.content.tolist() == wanted[[1, 3]].tolist()
+    assert np.array_equal(read.embedding, embeddings.embedding[[3, 30]])
+    assert len(store.embeddings(KEY, np.zeros(0, np.int64))) == len(store.embeddings("none", np.arange(3))) == 0
+
+
+@given(st.lists(st.integers(-5, 20), max_size=2 * FEW_WANTED), st.lists(st.integers(-5, 20)))
+def test_positions_are_those_of_a_naive_search(wanted: list[int], among: list[int]) -> None:
+    positions = positions_of(np.array(wanted, np.int64), np.array(among, np.int64))
+    assert positions.tolist() == [among.index(w) if w in among else -1 for w in wanted]
+
+
+def test_positions_of_keys_of_63_bits() -> None:
+    among = np.array([2**63 - 1, 0, 2**62 + 1, 2**62], np.int64)
+    assert positions_of(among[::-1].copy(), among).tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (1, 1), (5, 3)])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int32])
+def test_lists_survive_arrow_in_one_and_in_several_chunks(shape: tuple[int, int], kind: type[np.generic]) -> None:
+    array = np.arange(np.prod(shape)).reshape(shape).astype(kind)
+    single = pa.chunked_array([fixed_lists(array)])
+    assert np.array_equal(matrix(single), array)
+    assert matrix(single).shape == shape
+    parts = pa.chunked_array([fixed_lists(array[:1]), fixed_lists(array[1:])])
+    assert np.array_equal(matrix(parts), array)
+
+
+def test_lists_of_a_sliced_column_are_the_slice() -> None:
+    array = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert np.array_equal(matrix(pa.chunked_array([fixed_lists(array)]).slice(1, 2)), array[1:3])

@@ -1,4 +1,4 @@
-"""The command `choose`, and `ImageSet.subsets` below it: chosen, pinned, left out, tagged, written, measured."""
+"""The commands `subsets` and about the map, and `ImageSet` below them: chosen, pinned, tagged, written, measured."""
 
 from pathlib import Path
 
@@ -83,3 +83,31 @@ def test_what_cannot_be_done_is_said(image_set: ImageSet, run: Run) -> None:
     with pytest.raises(ImageSetError, match="two classes or more"):
         image_set.subsets.worth(image_set.core.ids[:5])
     assert np.array_equal(image_set.subsets.choose(200)["id"].sort_values(), np.sort(image_set.core.ids))
+
+
+def test_representatives(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
+    table = image_set.subsets.regions(count=2)
+    shown = run("subsets regions", "--count", 2)
+    assert all(path in shown for path in table["path"])
+    assert "share" in shown
+    out = tmp_path / "them.csv"
+    run("subsets regions", "--out", out)
+    assert pd.read_csv(out)["size"].sum() <= 120
+
+
+def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
+    ids = image_set.table()["id"].tolist()[:4]
+    (tmp_path / "ids.txt").write_text("\n".join(map(str, ids)))
+    assert "4 pictures by PCA" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv")
+    written = pd.read_csv(tmp_path / "map.csv")
+    own = image_set.maps.project(ids)
+    assert written["id"].tolist() == own.ids.tolist()
+    assert written[["x", "y"]].to_numpy() == pytest.approx(own.xy, abs=1e-4)
+    assert "The map of 120 pictures" in run("sets refit")
+
+
+def test_what_are_no_ids_is_told(tmp_path: Path, run: Run) -> None:
+    assert "Cannot read ids" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)
+    for text in ("cat.jpg", "9" * 30):
+        (tmp_path / "ids.txt").write_text(text)
+        assert "more than ids" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)
