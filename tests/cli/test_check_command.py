@@ -94,24 +94,16 @@ def test_a_list_that_names_pictures_in_two_splits_breaks_the_policy(
 
 
 def test_what_is_printed_is_no_command_of_the_runner(photos: Path, check: Check) -> None:
-    """Names of files, of folders and of a policy's classes stand at the start of lines."""
-    source = photos / "train" / SHAPES[0] / "0.png"
-    named = "::set-output name=x::y"
+    """Names of files and folders stand at the start of lines; tests/hostile/test_gate_words.py has any text."""
     for place in ("::error file=a.py,line=1::no.png", "train/##vso[task.complete result=Failed]/b.png"):
         (photos / place).parent.mkdir(exist_ok=True)
-        shutil.copy(source, photos / place)
-    for number in range(3):
-        (photos / "train" / named).mkdir(exist_ok=True)
-        drawing(SHAPES[number % 3], 50 + number).save(photos / "train" / named / f"{number}.png")
-    policy = 'copies = 0\nsmall-classes = 0\n[ambiguous]\n"a\\n::error::b" = 0\n"::warning::c" = 0\n"##[group]" = 0\n'
-    (photos.parent / "policy.toml").write_text(policy)
+        shutil.copy(photos / "train" / SHAPES[0] / "0.png", photos / place)
+    (photos.parent / "policy.toml").write_text('copies = 0\n[ambiguous]\n"##[group]" = 0\n')
     shown = check(status=1)
-    lines = [line.strip() for line in shown.splitlines()]
-    assert not [line for line in lines if line.startswith("::")]
+    assert not [line for line in shown.splitlines() if line.strip().startswith("::")]
     assert "##[" not in shown
     assert "##vso[" not in shown
-    assert any("set-output name=x" in line for line in lines), "it is printed"
-    assert any(r"a\n::error::b" in line for line in lines), "on one line"
+    assert "error file=a.py" in shown, "it is printed"
 
 
 def test_what_cannot_be_checked_is_neither_passed_nor_broken(photos: Path, check: Check, tmp_path: Path) -> None:

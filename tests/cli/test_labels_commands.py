@@ -137,26 +137,21 @@ class TestWorth:
         rows[:, 0] += np.where((number % 2 == 1) | (number < 12), 3, -3)
         return given_set(tmp_path, by_turns(24), rows)
 
-    @staticmethod
-    def wrong_cats(image_set: ImageSet) -> list[int]:
-        table = image_set.table()
-        return table.loc[table["path"].isin([f"cat/{i:04d}.jpg" for i in range(0, 12, 2)]), "id"].tolist()
-
-    def test_python_measures_what_was_decided(self, image_set: ImageSet) -> None:
+    def test_python_measures_it_and_the_command_says_it_and_writes_the_classes(
+        self, image_set: ImageSet, run: Run, tmp_path: Path
+    ) -> None:
         assert not image_set.labels.is_reviewed()
         assert "nothing to compare" in image_set.labels.worth(seeds=2).words
-        image_set.decisions.decide(self.wrong_cats(image_set), "drop")
+        table = image_set.table()
+        wrong = table.loc[table["path"].isin([f"cat/{i:04d}.jpg" for i in range(0, 12, 2)]), "id"].tolist()
+        image_set.decisions.decide(wrong, "keep")
+        assert not image_set.labels.is_reviewed(), "kept is not dropped"
+        image_set.decisions.decide(wrong, "drop")
         found = image_set.labels.worth(seeds=2)
         assert (found.pictures, found.classes, found.dropped, found.corrected) == (24, 2, 6, 0)
         assert found.asked == 18, "dropped ones do not tell whether dropping them was right"
         assert found.figure(DECIDED).value == pytest.approx(1, abs=0.05)
-        image_set.decisions.decide(self.wrong_cats(image_set), "keep")
-        assert not image_set.labels.is_reviewed(), "kept is not dropped"
-
-    def test_the_command_says_it_and_writes_the_classes(self, image_set: ImageSet, run: Run, tmp_path: Path) -> None:
-        image_set.decisions.decide(self.wrong_cats(image_set), "drop")
         told = run("labels worth", "--seeds", 2).splitlines()
-        found = image_set.labels.worth(seeds=2)
         assert told[0] == found.words
         assert re.match(r"\d+\.\d % → \d+\.\d % right, \+\d+\.\d \[", told[0]), "its figure comes first"
         assert "Of 24 labelled pictures 6 were dropped." in told[0]

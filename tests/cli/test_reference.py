@@ -1,8 +1,10 @@
-"""The page of capabilities is that of the signatures, and its examples do what they say, on a set of 24 pictures."""
+"""The page of capabilities and completion are those of the signatures, and examples do what they say on 24 pictures."""
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 from tests.given import by_turns, given_set
 from url_viz.capabilities import places
+from url_viz.cli.completion import completion
 from url_viz.cli.main import main
 from url_viz.cli.reference import EXAMPLES, PAGE, as_python, example_of, page_with
 from url_viz.image_set import PUBLIC, ImageSet
@@ -90,3 +93,34 @@ def test_the_examples_do_what_they_say(here: Path, image_set: ImageSet, capsys: 
         status = main(arguments)
         shown = capsys.readouterr()
         assert status == 0, (arguments, shown.err)
+
+
+@cache
+def script(shell: str) -> str:
+    return completion(shell)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (["la"], "labels"),
+        (["labels", "dou"], "doubtful"),
+        (["labels", "doubtful", "photos", "--ki"], "--kind"),
+        (["labels", "doubtful", "photos", "--kind", "be"], "between-classes"),
+        (["train", "adapt", "photos", "--leew"], "--leeway"),
+        (["completion", "fi"], "fish"),
+        (["labels", "doubtful", "/usr/bi"], "/usr/bin"),
+    ],
+)
+def test_bash_completes_words_options_choices_and_files(typed: list[str], completed: str) -> None:
+    asked = f"COMP_WORDS=(url-viz {' '.join(typed)}); COMP_CWORD={len(typed)}; _url_viz; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", f"{script('bash')}\n{asked}"], check=True, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == (completed, "")
+
+
+def test_each_shell_knows_every_command() -> None:
+    assert script("zsh").startswith("autoload -U +X bashcompinit && bashcompinit\n")
+    assert script("zsh").endswith(script("bash"))
+    for words in places():
+        assert f'"{" ".join(words)}") words=' in script("bash")
+        assert f"-a {words[-1]} -d " in script("fish")

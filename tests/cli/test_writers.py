@@ -62,7 +62,6 @@ WRITERS = [
     ("models evaluate", "--out", "{out}.json"),
     ("sets pack", "{out}.tar"),
 ]
-NO_MODEL = {"sets pack"}
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +72,26 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return given_set(tmp_path_factory.mktemp("writers"), by_turns(24), rows)
 
 
+def ran(words: tuple[str, ...], image_set: ImageSet, out: Path) -> int:
+    """The status of a command on the set that writes to `out`."""
+    command, *rest = (word.format(out=out, root=image_set.root) for word in words)
+    model = () if command == "sets pack" else ("--model", image_set.source.name)
+    return main([*command.split(), str(image_set.root), *rest, "--workspace", str(image_set.workspace.root), *model])
+
+
 @pytest.mark.parametrize("words", WRITERS, ids=lambda words: f"{words[0]}-{Path(words[-1]).suffix or words[-1]}")
 def test_a_folder_that_is_not_there_is_told_and_not_made(
     words: tuple[str, ...], image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = () if words[0] in NO_MODEL else ("--model", image_set.source.name)
-    where = ("--workspace", str(image_set.workspace.root), *model)
-
-    def ran(out: Path) -> int:
-        command, *rest = (word.format(out=out, root=image_set.root) for word in words)
-        return main([*command.split(), str(image_set.root), *rest, *where])
-
-    assert ran(tmp_path / "a b" / "not there" / "out") == 2
+    folder = tmp_path / "a b" / "not there"
+    assert ran(words, image_set, folder / "out") == 2
     told = capsys.readouterr().err
-    assert f"There is no folder '{tmp_path / 'a b' / 'not there'}' to write " in told
-    assert f"(mkdir -p '{tmp_path / 'a b' / 'not there'}')" in told
+    assert f"There is no folder '{folder}' to write " in told
+    assert f"(mkdir -p '{folder}')" in told
     assert list(tmp_path.iterdir()) == []
     if "--heat" not in words:  # of given embeddings there is no heat
-        (tmp_path / "a b" / "not there").mkdir(parents=True)
-        assert ran(tmp_path / "a b" / "not there" / "out") == 0, capsys.readouterr().err
+        folder.mkdir(parents=True)
+        assert ran(words, image_set, folder / "out") == 0, capsys.readouterr().err
 
 
 REFUSED = [
@@ -139,11 +139,8 @@ def test_nothing_is_written_among_the_pictures(
     """Not beside a picture, not in its place, and not through a link."""
     before = tree(image_set.root)
     (tmp_path / "way").symlink_to(image_set.root)
-    model = () if words[0] in NO_MODEL else ("--model", image_set.source.name)
-    where = ("--workspace", str(image_set.workspace.root), *model)
     for out in (image_set.root / "new", tmp_path / "way" / "cat" / "new"):
-        command, *rest = (word.format(out=out, root=image_set.root) for word in words)
-        assert main([*command.split(), str(image_set.root), *rest, *where]) == 2
+        assert ran(words, image_set, out) == 2
         assert "which is only read. Write it elsewhere" in capsys.readouterr().err
     assert tree(image_set.root) == before
 

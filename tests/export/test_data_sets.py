@@ -18,15 +18,12 @@ import pytest
 
 from tests.export.sets import HOSTILE, ids_of
 from tests.given import by_turns, dice, given_set
-from tests.imaging.pictures import write_folder
 from url_viz.base.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.samples import SAMPLE_NAMES, SCRIPT
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import VANISHED
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
 
 write_for_fiftyone, write_for_hugging_face = (DATA_SETS[program].write for program in ("fiftyone", "huggingface"))
 
@@ -40,12 +37,8 @@ class TestRecords:
 
     def test_values(self) -> None:
         assert [plain_value(v) for v in (float("nan"), None, np.float32("inf"), pd.NA)] == [None] * 4
-        assert [plain_value(v) for v in (np.int64(1 << 60), np.bool_(True), "x", np.float32(0.5))] == [
-            1 << 60,
-            True,
-            "x",
-            0.5,
-        ]
+        known = (np.int64(1 << 60), np.bool_(True), "x", np.float32(0.5))
+        assert [plain_value(v) for v in known] == [1 << 60, True, "x", 0.5]
         with pytest.raises(ValueError, match="not JSON compliant"):
             as_json({"a": float("nan")})
 
@@ -81,14 +74,14 @@ class TestImageFolder:
             assert not file.is_symlink()
             assert file.read_bytes() == shared_set.files.path(int(image_id)).read_bytes()
 
-    def test_a_selection_and_files_that_are_gone(self, tmp_path: Path, workspace: Path, model: Model) -> None:
-        image_set = embed_folder(write_folder(tmp_path / "p", 4), model=model, workspace=workspace)
+    def test_a_selection_and_files_that_are_gone(self, tmp_path: Path) -> None:
+        image_set = given_set(tmp_path, [f"000{number}.jpg" for number in range(4)])
         ids = image_set.table()["id"].tolist()
-        (tmp_path / "p" / "0001.jpg").unlink()
+        image_set.files.path(ids[1]).unlink()
         done = write_for_hugging_face(image_set, tmp_path / "out", ids=ids[:3])
         assert (done.pictures, done.left_out) == (2, (("0001.jpg", VANISHED),))
         assert done.words[1] == f"1 left out, which {VANISHED}: 0001.jpg."
-        shutil.rmtree(tmp_path / "p")
+        shutil.rmtree(image_set.root)
         with pytest.raises(ImageSetError, match="None of 4 pictures"):
             write_for_hugging_face(image_set, tmp_path / "again")
         assert not (tmp_path / "again").exists()
@@ -148,8 +141,8 @@ class TestFiftyOne:
         about = json.loads((tmp_path / "moved" / "provenance.json").read_text("utf-8"))
         assert about["url_viz"]["head_digest"] == shared_set.source.head.digest  # type: ignore[union-attr]
 
-    def test_decisions_and_tags_become_tags(self, tmp_path: Path, workspace: Path, model: Model) -> None:
-        image_set = embed_folder(write_folder(tmp_path / "p", 3), model=model, workspace=workspace)
+    def test_decisions_and_tags_become_tags(self, tmp_path: Path) -> None:
+        image_set = given_set(tmp_path, ["0.jpg", "1.jpg", "2.jpg"])
         ids = image_set.table()["id"].tolist()
         image_set.decisions.decide(ids[:1], "keep")
         image_set.decisions.tag(ids[:2], "night")

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.export.sets import ODD
 from url_viz.base.errors import FolderError, ImageSetError, UsageError
 from url_viz.base.progress import silent
 from url_viz.export.picture_files import lay_out, new_folder, rows_to_export, safe_names
@@ -66,14 +65,6 @@ def test_no_name_leads_out_or_is_like_another(paths: list[bytes]) -> None:
         parts = name.split("/")
         assert all(re.fullmatch(r"[\w,()][\w .,+()@=-]*", part) and len(part.encode()) <= 125 for part in parts), name
         assert name.encode("utf-8").decode("utf-8") == name
-
-
-def test_the_names_of_a_hostile_set_can_be_made_on_disk(shared_set: ImageSet, tmp_path: Path) -> None:
-    _, paths = rows_to_export(shared_set, None)
-    assert {path for path in paths if path in ODD} == set(ODD)
-    names = safe_names(paths)
-    lay_out(shared_set, paths, [tmp_path / name for name in names], how="link", progress=silent)
-    assert sum(1 for p in tmp_path.rglob("*") if p.is_file()) == len(shared_set)
 
 
 def test_a_folder_appears_whole_or_not_at_all(shared_set: ImageSet, tmp_path: Path) -> None:

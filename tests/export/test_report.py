@@ -91,10 +91,13 @@ def test_it_asks_for_nothing_and_runs_only_its_own_script(page: str) -> None:
     assert len(page) < 3_000_000
 
 
-def test_names_are_text(page: str) -> None:
+def test_names_and_a_title_are_text(page: str, shared_set: ImageSet) -> None:
     assert HOSTILE not in page
     assert "<img src=x" not in page.replace("&lt;", "")
     assert any(HOSTILE in str(name) for name in data_of(page)["name"])
+    titled = report_html(shared_set, title="</title><script>alert(1)</script>")
+    assert "<script>alert" not in titled
+    assert "&lt;/title&gt;&lt;script&gt;alert" in titled
 
 
 def test_the_live_one_runs_its_own_script_and_has_every_picture(live: str, shared_set: ImageSet) -> None:
@@ -119,12 +122,6 @@ def test_many_pictures_are_drawn_and_why_is_said(shared_set: ImageSet, monkeypat
     drawn = report_html(shared_set, now=NOW)
     assert "live-data" not in drawn
     assert "Of more than 10 pictures this is a drawing" in words_of(drawn)
-
-
-def test_a_title_is_text(shared_set: ImageSet) -> None:
-    titled = report_html(shared_set, title="</title><script>alert(1)</script>")
-    assert "<script>alert" not in titled
-    assert "&lt;/title&gt;&lt;script&gt;alert" in titled
 
 
 def test_every_picture_is_on_the_map_with_its_name_and_percentile(page: str, shared_set: ImageSet) -> None:
@@ -201,19 +198,19 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     image_set = hostile_set(tmp_path, model, prepared, count=6)
     table = image_set.table()
     image_set.decisions.decide(table.loc[table["label"] == HOSTILE, "id"], "drop")
+    image_set.labels.give({int(table.loc[table["label"] != HOSTILE, "id"].iloc[0]): "another"})
     found = image_set.labels.worth()
     assert found is not None
     reported = report_html(image_set)
     said = html.unescape(words_of(reported))
     dropped = int((table["label"] == HOSTILE).sum())
-    assert f"What was done {dropped} dropped. {found.words}" in " ".join(said.split()), "before anything else"
+    done = f"What was done 1 relabelled, {dropped} dropped. {found.words}"
+    assert done in " ".join(said.split()), "before anything else"
     assert reported.index("What was done") < reported.index("Most ambiguous</h2>")
     assert "no decision changed" in said
     assert HOSTILE not in reported
     assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
-    image_set.labels.give({int(table.loc[table["label"] != HOSTILE, "id"].iloc[0]): "another"})
-    reviewed = 1 + int((table["label"] == HOSTILE).sum())
-    assert re.search(rf"\b{reviewed}\s*reviewed", words_of(report_html(image_set))), "one was relabelled"
+    assert re.search(rf"\b{1 + dropped}\s*reviewed", words_of(reported)), "one was relabelled"
     image_set.labels.use(None)
     assert found.words not in report_html(image_set)
 

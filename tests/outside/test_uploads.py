@@ -1,7 +1,6 @@
 """Uploads are scored as a store would score them, compared as a set's own pictures are, and told where unlike these."""
 
 import io
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,30 +123,20 @@ def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> Non
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_uploads_are_ranked_by_their_nearest_and_one_alone_is_not(count: int, model: Model) -> None:
-    found = judge_pictures(
-        scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None
-    )
+    files = [IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)]
+    found = judge_pictures(scored(files, model), None)
     assert len(found) == count
     assert found["confusability"].notna().all() == (count > 1 or count == 0)
     assert np.isfinite(found["uncertainty"]).all()
 
 
-def broken(data: bytes) -> bytes:
-    return data[: len(data) // 2]
-
-
-def empty(data: bytes) -> bytes:
-    return b""
-
-
-@pytest.mark.parametrize(("damage", "reason"), [(broken, "truncated"), (empty, "0 bytes")])
+@pytest.mark.parametrize(("share", "reason"), [(0.5, "truncated"), (0, "0 bytes")])
 def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_scored(
-    damage: Callable[[bytes], bytes], reason: str, model: Model
+    share: float, reason: str, model: Model
 ) -> None:
     good = encoded(noise(1, width=400, height=300))
-    first, bad, last = score(
-        [IncomingFile(n, d) for n, d in (("a", good), ("b", damage(good)), ("c", good))], held(model)
-    )
+    files = {"a": good, "b": good[: int(share * len(good))], "c": good}
+    first, bad, last = score([IncomingFile(name, data) for name, data in files.items()], held(model))
     assert isinstance(bad, RefusedFile)
     assert bad.name == "b"
     assert reason in bad.reason

@@ -29,3 +29,8 @@ def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
 def decisions(tmp_path: Path) -> Decisions:
     """None yet, on `FILES`."""
     return Decisions(tmp_path / "decisions.db", FILES)
+
+
+def shown(decisions: Decisions) -> list[str | None]:
+    """What is decided of each file."""
+    return decisions.now().decision.tolist()

@@ -1,7 +1,6 @@
 """Answers on pairs, by content and in one log with decisions, and kept reviews: what comes back, what is damaged."""
 
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -168,10 +167,3 @@ def test_a_folder_that_may_not_be_written_to(paths: SetPaths) -> None:
     paths.reviews.chmod(0o500)
     with pytest.raises(WorkspaceError, match="may not be written"):
         write_review(paths, review())
-
-
-def test_a_set_that_was_forgotten_meanwhile(paths: SetPaths) -> None:
-    shutil.rmtree(paths.folder)
-    with pytest.raises(WorkspaceError, match=r"was forgotten meanwhile.*Read its folder again"):
-        write_review(paths, review())
-    assert not paths.folder.exists()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.conftest import FILES
+from tests.store.conftest import FILES, shown
 from url_viz.base.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.base.files import unsealed
 from url_viz.store.decisions.decision_log import DecisionLog
@@ -79,10 +79,6 @@ class TestClaims:
         assert rows == naive_claims(present, stored)
         taken = [row for row in rows if row >= 0]
         assert len(set(taken)) == len(taken)
-
-
-def shown(decisions: Decisions) -> list[str | None]:
-    return decisions.now().decision.tolist()
 
 
 class TestActions:

@@ -13,15 +13,12 @@ import numpy as np
 import pytest
 
 from tests.processes import run_python
+from tests.store.conftest import shown
 from url_viz.store.decisions.decision_log import DecisionLog, seen_once
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
 
 ROOT = Path(__file__).parents[2]
-
-
-def shown(decisions: Decisions) -> list[str | None]:
-    return decisions.now().decision.tolist()
 
 
 WRITER = """

@@ -25,7 +25,7 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.store.about import find_set, read_about
+from url_viz.store.about import find_set, read_about, write_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
 from url_viz.store.sets import (
     Agreement,
@@ -73,12 +73,8 @@ def facts(here: Path, folder: Path | None = None) -> tuple[list[object], ...]:
 
 
 class TestListing:
-    @pytest.fixture
-    def here(self, read_once: Path) -> Path:
-        """As it was read."""
-        return read_once
-
-    def test_name_pictures_parts_on_disk_and_every_passed_over_extension(self, here: Path) -> None:
+    def test_name_pictures_parts_on_disk_and_every_passed_over_extension(self, read_once: Path) -> None:
+        here = read_once
         listed = list_sets(here / "workspace").iloc[0]
         assert (listed["name"], listed["pictures"], listed["failures"]) == ("here/pictures", COUNT, 0)
         assert listed["models"] == "tf_efficientnet_lite0"
@@ -188,17 +184,14 @@ class TestSlimming:
     def test_a_stopped_drop_leaves_litter_that_compacting_removes(self, two: tuple[Path, Model]) -> None:
         here, other = two
         with Writer(paths_of(here), here / "pictures") as writer:
-            about = writer.about()
-            from url_viz.store.about import write_about
-
-            write_about(writer.paths, replace(about, spaces=about.spaces[:1]))
+            write_about(writer.paths, replace(writer.about(), spaces=writer.about().spaces[:1]))
         assert compact(here / "pictures", workspace=here / "workspace") > 0
         assert not list(paths_of(here).tables.glob(f"*{other.space.key}*"))
 
 
 @pytest.fixture(scope="module")
-def packed_once(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that was packed, which the tests only read."""
+def packed(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that was packed, beside it; the tests only read both."""
     here = moved(read_once, tmp_path_factory.mktemp("packed") / "here")
     image_set = opened(here)
     image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
@@ -208,17 +201,13 @@ def packed_once(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
         rename(here / "pictures", "Packed", workspace=here / "workspace")
         pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open
-    return here
+    return here / "set.tar"
 
 
 class TestPacking:
     @pytest.fixture
-    def here(self, packed_once: Path) -> Path:
-        return packed_once
-
-    @pytest.fixture
-    def packed(self, packed_once: Path) -> Path:
-        return packed_once / "set.tar"
+    def here(self, packed: Path) -> Path:
+        return packed.parent
 
     def test_another_machine_has_it_all(self, here: Path, packed: Path, tmp_path: Path) -> None:
         there = tmp_path / "there"

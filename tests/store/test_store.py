@@ -8,6 +8,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +64,15 @@ def ids_of(store: Store) -> list[int]:
     return sorted(store.images(["id"])["id"].to_pylist())
 
 
+def assert_same(ours: Any, theirs: Any, *names: str) -> None:
+    """Both have these fields, or all of them, of the same values and types."""
+    assert ours is not None
+    for name in names or [field.name for field in dataclasses.fields(theirs)]:
+        one, other = getattr(ours, name), getattr(theirs, name)
+        np.testing.assert_array_equal(one, other)
+        assert getattr(one, "dtype", None) == getattr(other, "dtype", None)
+
+
 class TestRoundTrips:
     """What is written is read, by another handle too."""
 
@@ -83,11 +93,8 @@ class TestRoundTrips:
         whole = dice(30, size=8)
         for rows in np.split(np.arange(30), [7, 20]):
             writer.add_embeddings(KEY, whole.rows_at(rows))
-        back = Store(writer.paths).embeddings(KEY)
-        assert np.array_equal(back.content, whole.content)
-        assert np.array_equal(back.embedding, whole.embedding)
-        assert np.array_equal(back.entropy, whole.entropy)
-        assert back.embedding.dtype == np.float16
+        assert_same(Store(writer.paths).embeddings(KEY), whole)
+        assert whole.embedding.dtype == np.float16
         embedded = writer.embedded(KEY)
         assert np.array_equal(embedded.content, whole.content)
         lengths = np.linalg.norm(whole.embedding.astype(np.float64), axis=1)
@@ -107,16 +114,11 @@ class TestRoundTrips:
             writer.put_graph(KEY, graph, columns_of(graph))
             writer.put_coordinates(KEY, coordinates)
             writer.compact()
-        stored, stored_map = Store(writer.paths).graph(KEY), Store(writer.paths).coordinates(KEY)
+        stored = Store(writer.paths).graph(KEY)
         assert stored is not None
-        assert stored_map is not None
-        for name in ("content", "position", "similarity"):
-            assert np.array_equal(getattr(stored, name), getattr(graph, name))
-        assert np.array_equal(stored.twins.pair, graph.twins.pair)
-        assert not stored.is_approximate
-        for name in ("content", "xy", "method"):
-            assert np.array_equal(getattr(stored_map, name), getattr(coordinates, name))
-            assert getattr(stored_map, name).dtype == getattr(coordinates, name).dtype
+        assert_same(stored, graph, "content", "position", "similarity", "is_approximate")
+        assert_same(stored.twins, graph.twins, "pair")
+        assert_same(Store(writer.paths).coordinates(KEY), coordinates, "content", "xy", "method")
 
     @pytest.mark.parametrize("count", [1, 40])
     def test_the_whitened_space_and_its_rows(self, writer: Writer, count: int) -> None:
@@ -127,12 +129,8 @@ class TestRoundTrips:
         back = Store(writer.paths).whitened(KEY)
         assert back is not None
         assert back.whitening.key == whitened.whitening.key
-        for one, other in ((back, whitened), (back.whitening, whitened.whitening)):
-            for field in dataclasses.fields(one):
-                ours, theirs = getattr(one, field.name), getattr(other, field.name)
-                if field.name != "whitening":
-                    assert np.array_equal(ours, theirs)
-                    assert getattr(ours, "dtype", None) == getattr(theirs, "dtype", None)
+        assert_same(back.whitening, whitened.whitening)
+        assert_same(back, whitened, *(field.name for field in dataclasses.fields(back) if field.name != "whitening"))
         raw = embeddings.embedding[::-1].astype(np.float32)
         assert np.array_equal(back.whitening.transform(raw), whitened.whitening.transform(raw))
 
@@ -161,9 +159,8 @@ class TestRoundTrips:
         assert back is not None
         assert (len(back.twins) > 0, back.twins.is_thinned) == (kind != "none", kind == "thinned")
         order = np.lexsort((graph.twins.pair[:, 1], graph.twins.pair[:, 0]))
-        assert np.array_equal(back.twins.pair, graph.twins.pair[order])
-        assert np.array_equal(back.twins.cosine, graph.twins.cosine[order])
-        assert np.array_equal(back.twins.is_copy, graph.twins.is_copy[order])
+        for name in ("pair", "cosine", "is_copy"):
+            assert np.array_equal(getattr(back.twins, name), getattr(graph.twins, name)[order])
         assert set(back.twins.is_copy.tolist()) == (set() if kind == "none" else {True, False})
         assert back.twins.pair.dtype == np.int32
 
@@ -171,12 +168,7 @@ class TestRoundTrips:
         graph = whitened_graph_of(with_burst(60, 20), k=8)[0]
         told = columns_of(graph)
         writer.put_graph(KEY, graph, told)
-        back = Store(writer.paths).graph_columns(KEY)
-        assert back is not None
-        for field in dataclasses.fields(back):
-            ours, theirs = getattr(back, field.name), getattr(told, field.name)
-            assert np.array_equal(ours, theirs, equal_nan=field.name in ("nearest_similarity", "confusability"))
-            assert ours.dtype == theirs.dtype
+        assert_same(Store(writer.paths).graph_columns(KEY), told)
         assert Store(writer.paths).graph_columns("1" * 16) is None
 
     def test_thumbnails_by_id(self, writer: Writer) -> None:
@@ -208,14 +200,10 @@ class TestRows:
             writer.add_images(files([part]))
             writer.add_embeddings(KEY, dice(40).rows_at(np.arange(3 * part, 3 * part + 3)))
         put_graph(writer, graph_of(dice(36)))
-        before = writer.embeddings(KEY), writer.graph(KEY)
+        embeddings, graph = writer.embeddings(KEY), writer.graph(KEY)
         writer.compact()
-        after = Store(writer.paths).embeddings(KEY), Store(writer.paths).graph(KEY)
-        assert np.array_equal(before[0].content, after[0].content)
-        assert np.array_equal(before[0].embedding, after[0].embedding)
-        assert before[1] is not None
-        assert after[1] is not None
-        assert np.array_equal(before[1].position, after[1].position)
+        assert_same(Store(writer.paths).embeddings(KEY), embeddings)
+        assert_same(Store(writer.paths).graph(KEY), graph, "position")
         assert ids_of(Store(writer.paths)) == list(range(12))
 
     def test_compaction_merges_many_files_and_leaves_one_alone(self, writer: Writer) -> None:
@@ -505,17 +493,14 @@ def test_some_in_any_order_and_more_than_once(stored: tuple[Store, Embeddings], 
     store, embeddings = stored
     row = np.random.default_rng(seed).integers(0, 40, 60)
     read = store.embeddings(KEY, embeddings.content[row])
-    assert np.array_equal(read.content, embeddings.content[row])
-    assert np.array_equal(read.embedding, embeddings.embedding[row])
-    assert np.array_equal(read.entropy, embeddings.entropy[row])
+    assert_same(read, embeddings.rows_at(row))
 
 
 def test_what_is_not_stored_is_left_out(stored: tuple[Store, Embeddings]) -> None:
     store, embeddings = stored
     wanted = np.array([-1, embeddings.content[3], -2, embeddings.content[30]])
     read = store.embeddings(KEY, wanted)
-    assert read.content.tolist() == wanted[[1, 3]].tolist()
-    assert np.array_equal(read.embedding, embeddings.embedding[[3, 30]])
+    assert_same(read, embeddings.rows_at(np.array([3, 30])))
     assert len(store.embeddings(KEY, np.zeros(0, np.int64))) == len(store.embeddings("none", np.arange(3))) == 0
 
 

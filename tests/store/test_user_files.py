@@ -117,6 +117,7 @@ class TestCsv:
 
 
 TWO = pa.array(["a.jpg", "b.jpg"])
+NO_UTF8 = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 2, 3], np.int32)), pa.py_buffer(b"\xff\xfex"))
 
 
 class TestParquet:
@@ -160,22 +161,22 @@ class TestParquet:
         with pytest.raises(FolderError, match=r"'x.parquet' ends the process that reads it .*: it is damaged"):
             read_user_file(IncomingFile("x.parquet", damaged))
 
-    @pytest.mark.parametrize("unit", ["ms", "us"])
-    def test_times_out_of_range(self, unit: str) -> None:
-        found = of_parquet({"path": TWO, "when": pa.array([2**62, 0], pa.timestamp(unit)), "v": [1, 2]})
+    @pytest.mark.parametrize(
+        ("odd", "said"),
+        [
+            (pa.array([2**62, 0], pa.timestamp("ms")), "cannot be read"),
+            (pa.array([2**62, 0], pa.timestamp("us")), "cannot be read"),
+            (NO_UTF8, "cannot be read ('utf-8' codec"),
+        ],
+        ids=["milliseconds out of range", "microseconds out of range", "no UTF-8"],
+    )
+    def test_values_that_cannot_be_read(self, odd: pa.Array, said: str) -> None:
+        found = of_parquet({"path": TWO, "odd": odd, "v": [1, 2]})
         assert list(found.columns) == ["v"]
-        assert [name for name, _ in found.left_out] == ["when"]
-        assert "cannot be read" in found.left_out[0][1]
+        [(name, why)] = found.left_out
+        assert (name, said in why) == ("odd", True)
         with pytest.raises(FolderError, match=r"The paths in 'mine.parquet' cannot be read"):
-            of_parquet({"path": pa.array([2**62, 0], pa.timestamp(unit))})
-
-    def test_text_that_is_no_utf8(self) -> None:
-        broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 2, 3], np.int32)), pa.py_buffer(b"\xff\xfex"))
-        found = of_parquet({"path": TWO, "t": broken, "v": [1, 2]})
-        assert list(found.columns) == ["v"]
-        assert "cannot be read ('utf-8' codec" in found.left_out[0][1]
-        with pytest.raises(FolderError, match=r"The paths in 'mine.parquet' cannot be read"):
-            of_parquet({"path": broken})
+            of_parquet({"path": odd})
 
     def test_bytes_are_names_of_files(self) -> None:
         assert of_parquet({"path": pa.array([b"a\xff.jpg", b"b.jpg"]), "v": [1, 2]}).paths == ("a\udcff.jpg", "b.jpg")
