@@ -26,9 +26,15 @@ def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
 
 
 @pytest.fixture
-def decisions(tmp_path: Path) -> Decisions:
+def path(tmp_path: Path) -> Path:
+    """Where decisions and answers are kept."""
+    return tmp_path / "decisions.db"
+
+
+@pytest.fixture
+def decisions(path: Path) -> Decisions:
     """None yet, on `FILES`."""
-    return Decisions(tmp_path / "decisions.db", FILES)
+    return Decisions(path, FILES)
 
 
 def shown(decisions: Decisions) -> list[str | None]:

@@ -26,11 +26,6 @@ from url_viz.store.decisions.decisions import Decisions
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "decisions.db"
-
-
-@pytest.fixture
 def answers(path: Path) -> Answers:
     return Answers(path)
 
@@ -100,9 +95,9 @@ def test_one_order_of_undo_with_decisions(answers: Answers, path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["value = 2", "first = 'a'"])
-def test_answers_that_cannot_be_are_damage(answers: Answers, path: Path, tmp_path: Path, change: str) -> None:
+def test_answers_that_cannot_be_are_damage(answers: Answers, path: Path, change: str) -> None:
     answers.answer({(1, 2): True})
-    (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
+    path.with_suffix(".json").unlink()  # so that nothing but the content tells
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"UPDATE state SET {change}")
     with pytest.raises(DamageError, match="answers"):

@@ -144,19 +144,19 @@ class TestActions:
         assert shown(decisions) == [None] * 5
 
     def test_undo_and_redo_survive_a_restart_until_something_new_is_done(
-        self, decisions: Decisions, tmp_path: Path
+        self, decisions: Decisions, path: Path
     ) -> None:
         decisions.decide([1], "keep")
         decisions.decide([1, 2], "drop")
         decisions.tag([2], "dark")
-        later = Decisions(tmp_path / "decisions.db", FILES)
+        later = Decisions(path, FILES)
         undone = later.undo()
         assert undone is not None
         assert (undone.sentence, undone.ids) == ("Undone: tagged 1 picture “dark”", (2,))
         assert undone.about("b.jpg").sentence == "Undone: tagged b.jpg “dark”"
         later.undo()
         assert shown(later) == ["keep", None, None, None, None]
-        again = Decisions(tmp_path / "decisions.db", FILES)
+        again = Decisions(path, FILES)
         redone = again.redo()
         assert redone is not None
         assert (redone.sentence, redone.ids) == ("Redone: dropped 2 pictures", (1, 2))
@@ -217,25 +217,24 @@ def test_any_history_is_that_of_a_stack_of_states(
 class TestMovedFiles:
     """What was decided goes along, and what is then done is done to the file where it is now."""
 
-    def test_a_moved_file_keeps_it_and_can_be_decided_on_anew(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_a_moved_file_keeps_it_and_can_be_decided_on_anew(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1, 2], "drop")
         decisions.tag([1], "dark")
         decisions.name_each({1: "kiwi"})
         decisions.label({1: "fruit"}, source="folders")
-        moved = Decisions(tmp_path / "decisions.db", files_of((11, 101), (2, 102)))
+        moved = Decisions(path, files_of((11, 101), (2, 102)))
         assert shown(moved) == ["drop", "drop"]
         assert moved.now().name.tolist() == ["kiwi", None]
         assert moved.now().labels_of("folders").tolist() == ["fruit", None]
         moved.decide([11], "keep")
         assert (shown(moved), moved.now().tags.tolist()) == (["keep", "drop"], ["dark", ""])
-        copied_back = Decisions(tmp_path / "decisions.db", files_of((1, 101), (11, 101), (2, 102)))
+        copied_back = Decisions(path, files_of((1, 101), (11, 101), (2, 102)))
         assert shown(copied_back) == [None, "keep", "drop"], "the old place has let go of it"
         moved.undo()
         assert shown(moved) == ["drop", "drop"]
 
-    def test_a_copy_that_stood_beside_takes_nothing_when_the_original_moves(self, tmp_path: Path) -> None:
+    def test_a_copy_that_stood_beside_takes_nothing_when_the_original_moves(self, path: Path) -> None:
         """Also not one whose own decision was taken back; the moved file finds its decision before an empty row."""
-        path = tmp_path / "decisions.db"
         pair = Decisions(path, files_of((1, 7), (2, 7)))
         pair.decide([2], "drop")
         pair.decide([2], None)
@@ -247,17 +246,17 @@ class TestMovedFiles:
         three.tag([1], "a")
         assert shown(Decisions(path, files_of((2, 7), (3, 7), (11, 7)))) == [None, None, "keep"]
 
-    def test_an_edited_file_keeps_it(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_an_edited_file_keeps_it(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "keep")
-        edited = Decisions(tmp_path / "decisions.db", files_of((1, 999)))
+        edited = Decisions(path, files_of((1, 999)))
         assert shown(edited) == ["keep"]
         edited.tag([1], "cropped")
         assert (shown(edited), edited.now().tags.tolist()) == (["keep"], ["cropped"])
 
-    def test_files_that_changed_places_take_theirs_along(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_files_that_changed_places_take_theirs_along(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "keep")
         decisions.decide([2], "drop")
-        swapped = Decisions(tmp_path / "decisions.db", files_of((1, 102), (2, 101)))
+        swapped = Decisions(path, files_of((1, 102), (2, 101)))
         assert shown(swapped) == ["drop", "keep"]
         swapped.decide([1, 2], "look-again")
         assert shown(swapped) == ["look-again"] * 2
@@ -268,21 +267,20 @@ class TestMovedFiles:
 class TestDamage:
     """Each kind is told with its next step."""
 
-    def test_a_file_that_is_cut_short(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_a_file_that_is_cut_short(self, decisions: Decisions, path: Path) -> None:
         many = files_of(*((i, i) for i in range(1, 3000)))
-        Decisions(tmp_path / "decisions.db", many).decide(many.id, "keep")
-        data = (tmp_path / "decisions.db").read_bytes()
-        (tmp_path / "decisions.db").write_bytes(data[: len(data) // 8])
+        Decisions(path, many).decide(many.id, "keep")
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 8])
         with pytest.raises(WorkspaceError, match=r"decisions\.db is damaged"):
             decisions.now()
 
     @pytest.mark.parametrize("spoil", [b"", None, b"SQLite format 3\0" + b"\0" * 4080, b"not a database" * 400])
     def test_what_is_empty_lost_or_no_database_is_told_and_put_back(
-        self, decisions: Decisions, tmp_path: Path, spoil: bytes | None
+        self, decisions: Decisions, path: Path, spoil: bytes | None
     ) -> None:
         decisions.decide([1, 3], "drop")
         decisions.tag([3], "blurred")
-        path = tmp_path / "decisions.db"
         path.unlink()
         if spoil is not None:
             path.write_bytes(spoil)
@@ -297,8 +295,9 @@ class TestDamage:
         decisions.undo()
         assert decisions.tag_counts() == {}
 
-    def test_a_file_of_another_image_set_and_an_older_copy_are_told(self, decisions: Decisions, tmp_path: Path) -> None:
-        path = tmp_path / "decisions.db"
+    def test_a_file_of_another_image_set_and_an_older_copy_are_told(
+        self, decisions: Decisions, tmp_path: Path, path: Path
+    ) -> None:
         decisions.decide([1], "drop")
         before = path.read_bytes()
         decisions.decide([2], "drop")
@@ -311,22 +310,22 @@ class TestDamage:
         with pytest.raises(DamageError, match="is not the one of this image set"):
             Decisions(path, FILES).now()
 
-    def test_one_without_record_and_copy_is_noted_by_an_action(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_one_without_record_and_copy_is_noted_by_an_action(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "drop")
         for name in ("decisions.json", "decisions.copy.db"):
-            (tmp_path / name).unlink()
-        assert shown(Decisions(tmp_path / "decisions.db", FILES))[0] == "drop"
+            path.with_name(name).unlink()
+        assert shown(Decisions(path, FILES))[0] == "drop"
         decisions.decide([2], "keep")
-        assert unsealed((tmp_path / "decisions.json").read_bytes())["identity"] > 0
-        assert (tmp_path / "decisions.copy.db").read_bytes() == (tmp_path / "decisions.db").read_bytes()
+        assert unsealed(path.with_suffix(".json").read_bytes())["identity"] > 0
+        assert path.with_suffix(".copy.db").read_bytes() == path.read_bytes()
 
-    def test_an_action_that_was_not_noted_is_no_damage(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_an_action_that_was_not_noted_is_no_damage(self, decisions: Decisions, path: Path) -> None:
         """Killed between the commit and the note, or read by another process in between."""
         decisions.decide([1], "drop")
-        noted = (tmp_path / "decisions.json").read_bytes()
+        noted = path.with_suffix(".json").read_bytes()
         decisions.decide([2], "keep")
-        (tmp_path / "decisions.json").write_bytes(noted)
-        assert shown(Decisions(tmp_path / "decisions.db", FILES))[:2] == ["drop", "keep"]
+        path.with_suffix(".json").write_bytes(noted)
+        assert shown(Decisions(path, FILES))[:2] == ["drop", "keep"]
 
     @pytest.mark.timeout(20)  # it ran for ever
     @pytest.mark.parametrize(
@@ -339,11 +338,11 @@ class TestDamage:
             "CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM state; END",
         ],
     )
-    def test_what_is_not_ours_is_refused(self, decisions: Decisions, tmp_path: Path, hostile: str) -> None:
+    def test_what_is_not_ours_is_refused(self, decisions: Decisions, path: Path, hostile: str) -> None:
         decisions.decide([1], "drop")
         for name in ("decisions.json", "decisions.copy.db"):
-            (tmp_path / name).unlink()
-        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
+            path.with_name(name).unlink()
+        with closing(sqlite3.connect(path)) as connection:
             if "VIEW" in hostile:
                 connection.execute(f"DROP TABLE {hostile.split()[2]}")
             connection.execute(hostile)
@@ -352,11 +351,11 @@ class TestDamage:
             with pytest.raises(DamageError, match=r"not ours .*sets repair FOLDER"):
                 call()
 
-    def test_decisions_of_no_known_kind(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_decisions_of_no_known_kind(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "drop")
-        path, newlines = tmp_path / "decisions.db", "char(10, 10, 10, 10)"
+        newlines = "char(10, 10, 10, 10)"
         for spoilt in ("value = 'droop'", "value = x'00'", f"value = 'a' || {newlines}", "what = 7", "second = 'x'"):
-            (tmp_path / "decisions.json").unlink()
+            path.with_suffix(".json").unlink()
             with closing(sqlite3.connect(path)) as connection, connection:
                 connection.execute(f"UPDATE state SET {spoilt}")
             with pytest.raises(DamageError, match="is damaged: "):
@@ -364,21 +363,21 @@ class TestDamage:
             path.unlink()
             assert DecisionLog(path).put_back()
 
-    def test_another_schema_is_refused_and_the_file_stays(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_another_schema_is_refused_and_the_file_stays(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "keep")
-        (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
+        path.with_suffix(".json").unlink()  # so that nothing but the content tells
         for schema, error, words in (
             (SCHEMA_VERSION + 1, WorkspaceError, r"newer version .* Update URL-Viz"),
             (SCHEMA_VERSION - 1, WorkspaceError, r"has schema 5, .* move all files decisions\.\* .* decide anew"),
             (0, DamageError, "no schema 0"),
         ):
-            with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
+            with closing(sqlite3.connect(path)) as connection, connection:
                 connection.execute(f"PRAGMA user_version = {schema}")
-            before = (tmp_path / "decisions.db").read_bytes()
+            before = path.read_bytes()
             for act in (decisions.now, lambda: decisions.decide([2], "drop")):
                 with pytest.raises(error, match=words):
                     act()
-            assert (tmp_path / "decisions.db").read_bytes() == before
+            assert path.read_bytes() == before
 
     def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         decisions = Decisions(tmp_path / "gone" / "decisions.db", FILES)
@@ -387,20 +386,20 @@ class TestDamage:
             decisions.decide([1], "keep")
 
     def test_another_process_that_writes_too_long(
-        self, decisions: Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, decisions: Decisions, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.store.decisions.decision_log.BUSY_S", 0.05)
         with (
-            DecisionLog(tmp_path / "decisions.db").writing(),
+            DecisionLog(path).writing(),
             pytest.raises(WorkspaceError, match="Another process has been writing"),
         ):
             decisions.decide([1], "keep")
 
-    def test_an_error_in_the_middle_changes_nothing(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_an_error_in_the_middle_changes_nothing(self, decisions: Decisions, path: Path) -> None:
         decisions.decide([1], "keep")
 
         def fail() -> None:
-            with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
+            with DecisionLog(path).writing() as transaction:
                 transaction.record("dropped", 0, [], who="")
                 raise KeyError
 
@@ -414,8 +413,8 @@ class TestDamage:
 class TestTakenBack:
     """One action, whatever followed."""
 
-    def test_what_was_decided_anew_since_stays(self, tmp_path: Path) -> None:
-        decisions = Decisions(tmp_path / "decisions.db", files_of((1, 10), (2, 20), (3, 30)))
+    def test_what_was_decided_anew_since_stays(self, path: Path) -> None:
+        decisions = Decisions(path, files_of((1, 10), (2, 20), (3, 30)))
         decisions.decide([1, 2], "drop")
         decisions.label({1: "cat"}, source="folders")
         decisions.decide([2], "keep")

@@ -62,8 +62,7 @@ def go(process: "subprocess.Popen[str]") -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.15, *(pytest.param(s, marks=pytest.mark.torture) for s in (0.02, 0.3))])
-def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: float) -> None:
-    path = tmp_path / "decisions.db"
+def test_a_killed_action_is_done_whole_or_not_at_all(path: Path, delay_s: float) -> None:
     count = 20_000
     process = started(path, 1, count, 1000)
     go(process)
@@ -89,9 +88,8 @@ except sqlite3.OperationalError as error:
 """
 
 
-def test_to_read_in_one_thread_leaves_the_lock_of_another(tmp_path: Path) -> None:
+def test_to_read_in_one_thread_leaves_the_lock_of_another(path: Path) -> None:
     """To open the file past SQLite and close it drops every lock of the process on it: an answer would be lost."""
-    path = tmp_path / "decisions.db"
     decisions = Decisions(path, FileKeys(np.array([1]), np.array([1])))
     decisions.decide([1], "keep")
     with DecisionLog(path).writing():
@@ -100,9 +98,9 @@ def test_to_read_in_one_thread_leaves_the_lock_of_another(tmp_path: Path) -> Non
         assert other.stdout == "database is locked\n"
 
 
-def test_within_seen_once_an_own_action_is_seen_at_once_and_that_of_another_thread_afterwards(tmp_path: Path) -> None:
+def test_within_seen_once_an_own_action_is_seen_at_once_and_that_of_another_thread_afterwards(path: Path) -> None:
     files = FileKeys(np.arange(1, 4), np.arange(1, 4))
-    decisions, another = (Decisions(tmp_path / "decisions.db", files) for _ in range(2))
+    decisions, another = (Decisions(path, files) for _ in range(2))
     versions = []
     with seen_once():
         versions.append(decisions.version)
@@ -121,9 +119,8 @@ def test_within_seen_once_an_own_action_is_seen_at_once_and_that_of_another_thre
 
 @pytest.mark.parametrize("moment", range(3))
 def test_a_log_that_another_makes_between_two_looks_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
-    path = tmp_path / "decisions.db"
     ids = np.arange(1, 4, dtype=np.int64)
     mine, another = (Decisions(path, FileKeys(ids, ids)) for _ in range(2))
     look, looks = Path.exists, 0
@@ -143,8 +140,7 @@ def test_a_log_that_another_makes_between_two_looks_is_not_lost(
 
 
 @pytest.mark.slow
-def test_threads_and_another_process_lose_nothing_and_all_is_undone(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.db"
+def test_threads_and_another_process_lose_nothing_and_all_is_undone(path: Path) -> None:
     ids = np.arange(1, 41, dtype=np.int64)
 
     def decide(first: int) -> None:

@@ -72,9 +72,8 @@ def test_what_is_followed_is_what_is_read_anew(
 
 
 def test_from_the_second_on_an_action_reads_and_copies_what_it_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "decisions.db"
     decisions, other, answers = Decisions(path, HERE), Decisions(path, HERE), Answers(path)
     for one in (decisions, other):
         one.decide([1], "keep")
@@ -104,8 +103,7 @@ class TestChecksums:
     """Whatever is altered in the tables is told where it is read, and by `is_whole`; the copy puts it back."""
 
     @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        path = tmp_path / "decisions.db"
+    def path(self, path: Path) -> Path:
         decisions = Decisions(path, HERE)
         decisions.tag([1, 2], "dark")
         decisions.name_each({1: "kiwi"})
@@ -171,9 +169,8 @@ class TestChecksums:
             decisions.now()
 
 
-def test_damage_of_the_file_does_not_reach_the_copy(tmp_path: Path) -> None:
+def test_damage_of_the_file_does_not_reach_the_copy(path: Path) -> None:
     """Not even of an action that the copy lacks yet; once it is put right, the copy follows."""
-    path = tmp_path / "decisions.db"
     decisions = Decisions(path, HERE)
     decisions.decide([1], "keep")
     copy = path.with_suffix(".copy.db")
@@ -190,9 +187,8 @@ def test_damage_of_the_file_does_not_reach_the_copy(tmp_path: Path) -> None:
     assert DecisionLog(copy).is_whole()
 
 
-def test_events_that_do_not_follow_one_another_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_that_do_not_follow_one_another_are_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though each is as it was written, and all add up to what holds: a faulty program wrote them."""
-    path = tmp_path / "decisions.db"
     Decisions(path, HERE).decide([1], "keep")
     wrong = [(PICTURE, 1, 101, "drop", "look-again")]
     with (
@@ -210,8 +206,7 @@ def test_events_that_do_not_follow_one_another_are_told(tmp_path: Path, monkeypa
         DecisionLog(path).verify()
 
 
-def test_a_log_that_is_lost_with_its_copy_is_told_by_the_record(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.db"
+def test_a_log_that_is_lost_with_its_copy_is_told_by_the_record(path: Path) -> None:
     Decisions(path, HERE).decide([1], "keep")
     for each in (path, path.with_suffix(".copy.db")):
         each.unlink()

@@ -142,13 +142,13 @@ def test_what_each_person_said_is_kept(decisions: Decisions) -> None:
 
 
 @pytest.mark.parametrize("text", ["kiwi", "[1]", '{"folders": 3}', '"a"', '{"a": ["b"]}', '{}\n{"a": "b"}'])
-def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: Path, text: str) -> None:
+def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, path: Path, text: str) -> None:
     decisions.decide([1], "keep")
-    (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
-    with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
+    path.with_suffix(".json").unlink()  # so that nothing but the content tells
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE state SET value = ?", (f"keep\n\n\n{text}",))
     with pytest.raises(DamageError, match="labels that cannot be read"):
-        Decisions(tmp_path / "decisions.db", FILES).now()
+        Decisions(path, FILES).now()
 
 
 def test_one_class_is_merged_into_another(decisions: Decisions) -> None:
