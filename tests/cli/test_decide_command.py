@@ -134,7 +134,8 @@ def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path:
     run("export folders", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")
     copies = [*(tmp_path / "split" / "ambiguous").rglob("*.jpg")]
     assert {path.is_symlink() for path in copies} == {False}
-    run("export table", tmp_path / "dropped.csv", "--decision", "drop")
+    told = run("export table", tmp_path / "dropped.csv", "--decision", "drop")
+    assert told == f"1 row in {tmp_path / 'dropped.csv'}\n"
     assert pd.read_csv(tmp_path / "dropped.csv")["path"].tolist() == ["cat/0000.jpg"]
     run("export table", tmp_path / "rest.txt", "--decision", "none", "--nul")
     listed = (tmp_path / "rest.txt").read_bytes().removesuffix(b"\0").split(b"\0")

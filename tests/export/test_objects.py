@@ -144,13 +144,9 @@ def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:
     coco.decisions.decide(ids(coco, 1), "drop")
     with pytest.raises(ImageSetError, match="not the classes of the annotations"):
         shared(coco, out, "annotations")
-    assert not out.exists()
-
-
-def test_whole_pictures_have_no_annotations(tmp_path: Path) -> None:
-    image_set = given_set(tmp_path, ("kiwi/1.png", "plum/1.png"))
     with pytest.raises(FolderError, match="Take 'fiftyone' or 'huggingface'"):
-        program_for(image_set, "annotations")
+        program_for(given_set(tmp_path / "whole pictures", ("kiwi/1.png", "plum/1.png")), "annotations")
+    assert not out.exists()
 
 
 def test_fiftyone_gets_detections(coco: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

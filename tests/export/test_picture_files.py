@@ -21,20 +21,30 @@ PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b".."
 PATHS = st.lists(st.lists(PART, min_size=1, max_size=3).map(b"/".join), unique=True, max_size=12)
 
 
-def test_plain_names_stay_as_they_are() -> None:
-    paths = [b"cat/0001.jpg", "café/été 1.png".encode(), b"a.jpg", b"x/y/z (2), b+c@d=e.webp"]
-    assert safe_names(paths) == [path.decode() for path in paths]
+MANY = [f"{first}{second}.jpg".encode() for first in "→←↑↓" * 25 for second in "★☆" * 20]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        ([b"cat/0001.jpg", "café/été 1.png".encode()], ["cat/0001.jpg", "café/été 1.png"]),
+        ([b"a.jpg", b"x/y/z (2), b+c@d=e.webp"], ["a.jpg", "x/y/z (2), b+c@d=e.webp"]),
+        ([b"cat/A.jpg", b"cat/a.jpg", b"Cat/a.jpg"], ["cat/A.jpg", "cat/a-2.jpg", "Cat-2/a.jpg"]),
+        ([b"x.png", b"X.PNG/y.png"], ["x.png", "X-2.PNG/y.png"]),  # a file and a folder, too
+        (MANY, ["__.jpg", *(f"__-{number}.jpg" for number in range(2, 4001))]),
+        ([b"test/1", b"my-train_2/1", b"contest/1", b"valid/1"], ["Test/1", "my-Train_2/1", "contest/1", "Valid/1"]),
+        ([b"eval/1"], ["Eval/1"]),
+    ],
+    ids=["plain", "plain signs", "alike but for case", "file and folder", "thousands", "a split to loaders", "eval"],
+)
+def test_names_stay_where_they_are_plain_and_are_kept_apart(paths: list[bytes], names: list[str]) -> None:
+    assert safe_names(paths) == names
 
 
 LIKE = (b"a", b"A", b"a-2", b"A-2", b"a-2-2", b"a.")
 LIKE_PATHS = st.lists(
     st.lists(st.sampled_from(LIKE), min_size=1, max_size=3).map(b"/".join), unique=True, min_size=2, max_size=10
 )
-
-
-def test_names_that_differ_only_in_case_are_kept_apart() -> None:
-    assert safe_names([b"cat/A.jpg", b"cat/a.jpg", b"Cat/a.jpg"]) == ["cat/A.jpg", "cat/a-2.jpg", "Cat-2/a.jpg"]
-    assert safe_names([b"x.png", b"X.PNG/y.png"]) == ["x.png", "X-2.PNG/y.png"], "a file and a folder, too"
 
 
 @given(LIKE_PATHS)
@@ -45,16 +55,6 @@ def test_however_alike_they_can_all_be_made_on_a_disk_that_ignores_case(paths: l
     assert not folders & set(names)
     spelled = {str(folder) for name in safe_names(paths) for folder in Path(name).parents}
     assert len(spelled) == len(folders)
-
-
-def test_thousands_of_names_that_become_alike_are_numbered_on() -> None:
-    paths = [f"{first}{second}.jpg".encode() for first in "→←↑↓" * 25 for second in "★☆" * 20]
-    assert safe_names(paths) == ["__.jpg", *(f"__-{number}.jpg" for number in range(2, 4001))]
-
-
-def test_folders_that_a_loader_takes_for_a_split_get_a_capital() -> None:
-    names = safe_names([b"test/1.jpg", b"my-train_2/1.jpg", b"contest/1.jpg", b"valid/1.jpg", b"eval/1.jpg"])
-    assert [Path(name).parent.name for name in names] == ["Test", "my-Train_2", "contest", "Valid", "Eval"]
 
 
 @given(PATHS)

@@ -221,9 +221,15 @@ class TestPacking:
         assert list_sets(there / "workspace")["name"].tolist() == ["Packed"]
         assert sorted(p.name for p in (there / "workspace").iterdir()) == ["sets", "unpacking.lock", "workspace.json"]
 
-    def test_what_stands_beside_decisions_is_made_anew(self, here: Path, packed: Path, tmp_path: Path) -> None:
+    def test_what_is_of_this_machine_or_stands_beside_decisions_is_left_out_and_made_anew(
+        self, here: Path, packed: Path, tmp_path: Path
+    ) -> None:
         with tarfile.open(packed) as archive:
-            assert not [name for name in archive.getnames() if name in ("decisions.json", "decisions.copy.db")]
+            members = archive.getmembers()
+        assert not {"decisions.json", "decisions.copy.db"} & {member.name for member in members}
+        assert not [member.name for member in members if member.name.endswith((".lock", "-wal", "-shm"))]
+        of_this_machine = {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in members}
+        assert of_this_machine == {(0, 0, "", "", 0)}, "nothing is told but the folder"
         unpack(packed, root=here / "pictures", workspace=tmp_path / "w")
         home = Workspace.at(tmp_path / "w")
         paths = home.set_paths(find_set(here / "pictures", home))
@@ -233,12 +239,6 @@ class TestPacking:
         assert [one.done for one in repair(here / "pictures", workspace=home.root)] == ["was put back from its copy"]
         table = open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
         assert table["decision"].eq("keep").sum() == 3
-
-    def test_nothing_of_this_machine_is_told_but_the_folder(self, packed: Path) -> None:
-        with tarfile.open(packed) as archive:
-            members = archive.getmembers()
-        assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", 0)}
-        assert not [m.name for m in members if m.name.endswith((".lock", "-wal", "-shm"))]
 
     def test_nothing_is_written_over(self, here: Path, packed: Path) -> None:
         with pytest.raises(FolderError, match="exists already"):

@@ -363,12 +363,9 @@ def test_an_exact_path_goes_before_one_of_other_case() -> None:
     assert match_paths(["A.JPG"], pictures, root=ROOT).row.tolist() == [-1]
 
 
-def test_two_rows_of_one_picture_are_refused_with_their_paths() -> None:
+def test_two_rows_of_one_picture_are_refused_and_what_is_not_found_counted() -> None:
     with pytest.raises(FolderError, match=r"2 rows are of the same picture: 'cat/1.jpg', './cat/1.jpg'"):
         found("cat/1.jpg", "top.jpg", "./cat/1.jpg")
-
-
-def test_what_is_not_found_is_counted_with_examples() -> None:
     matched = match_paths(["x", "top.jpg", "y"], PICTURES, root=ROOT)
     assert (matched.count, matched.examples) == (1, ("x", "y"))
 
