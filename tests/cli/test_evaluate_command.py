@@ -81,11 +81,8 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
     assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap", "logistic_regression"]
     assert by_name["doubt"]["knows"] == "–"
     lead = lead_over(found.pictures_of["uncertainty"], "confusability", "uncertainty")
-    assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (
-        lead.value,
-        lead.interval.low,
-        lead.interval.high,
-    )
+    said = tuple(told["lead"][name] for name in ("by", "low", "high"))
+    assert said == (lead.value, lead.interval.low, lead.interval.high)
     classes = by_class(found.pictures, told["classes_by"])
     assert [row["label"] for row in told["by_class"]] == classes["label"].tolist() == ["cat", "dog"]
     assert [row["recall"] for row in told["by_class"]] == classes["recall"].tolist()

@@ -28,6 +28,13 @@ def changes_of(what: Sequence[str], *, first: int) -> Changes:
     return {at: None if one == "drop" else one for at, one in enumerate(what, first) if one != "keep"}
 
 
+def assert_lists(text: str, head: str, parts: Sequence[str], tail: str) -> None:
+    """Between a head and a tail stand these parts with a comma each, whatever the blanks around them."""
+    between = r"[ \t\n\r]*"
+    middle = f"{between},{between}".join(map(re.escape, parts))
+    assert re.fullmatch(f"{re.escape(head)}{between}{middle}{between}{re.escape(tail)}", text)
+
+
 class TestYolo:
     """A line an object."""
 
@@ -43,14 +50,9 @@ class TestYolo:
     @given(st.lists(LINE), st.sampled_from([b"", codecs.BOM_UTF8]))
     def test_all_but_the_class_stays(self, lines: list[tuple[str, str, str, str, str]], mark: bytes) -> None:
         data = mark + "".join(f"{before}{number}{after}{end}" for before, number, after, end, _ in lines).encode()
-        expected = (
-            mark
-            + "".join(
-                f"{before}{self.NUMBERS.get(what, number)}{after}{end}"
-                for before, number, after, end, what in lines
-                if what != "drop"
-            ).encode()
-        )
+        left = [line for line in lines if line[-1] != "drop"]
+        changed = (f"{before}{self.NUMBERS.get(what, number)}{after}{end}" for before, number, after, end, what in left)
+        expected = mark + "".join(changed).encode()
         assert Yolo().edited(data, {}, self.NUMBERS) == data
         assert Yolo().edited(data, changes_of([what for *_, what in lines], first=1), self.NUMBERS) == expected
 
@@ -88,10 +90,7 @@ class TestCoco:
             if what != "drop"
         ]
         result = Coco().edited(data, changes_of([what for *_, what in entries], first=0), {}).decode(encoding)
-        between = r"[ \t\n\r]*"
-        middle = f"{between},{between}".join(map(re.escape, kept))
-        start, end = re.escape(f'{self.HEAD}"annotations" :\t['), re.escape(f"]{self.TAIL}")
-        assert re.fullmatch(f"{start}{between}{middle}{between}{end}", result)
+        assert_lists(result, f'{self.HEAD}"annotations" :\t[', kept, f"]{self.TAIL}")
         assert json.loads(result)["annotations"] == [json.loads(text) for text in kept]
 
     def test_the_comma_that_goes_is_that_before_the_entry(self) -> None:
@@ -119,11 +118,8 @@ class TestVoc:
     def test_all_but_the_name_stays(
         self, encoding: str, objects: list[tuple[str, str, str, str]], is_declared: bool
     ) -> None:
-        head = (
-            f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'
-            if is_declared or "8859" in encoding
-            else ""
-        )
+        declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'
+        head = declared if is_declared or "8859" in encoding else ""
         head += "<annotation>\n<x>\n</x>\n<!-- <object><name>no</name></object> -->ö"
         whole, changed = head, head
         for before, name, inside, what in objects:
@@ -169,16 +165,11 @@ class TestLabelMe:
         tail = '], "imageData": "AAAA=="' + ("" if is_ascii else ', "ö": 1') + "}"
         data = (head + ",".join(written(*one[:3]) for one in shapes) + tail).encode()
         assert LabelMe().edited(data, {}, {}) == data
-        new = [
-            json.dumps(what, ensure_ascii=is_ascii)[1:-1] if what != "keep" else label for _, label, _, what in shapes
-        ]
         left = [
-            written("", label, points)
-            for label, (_, _, points, what) in zip(new, shapes, strict=True)
+            written("", label if what == "keep" else json.dumps(what, ensure_ascii=is_ascii)[1:-1], points)
+            for _, label, points, what in shapes
             if what != "drop"
         ]
         result = LabelMe().edited(data, changes_of([what for *_, what in shapes], first=0), {}).decode()
-        between = r"[ \t\n\r]*"
-        middle = f"{between},{between}".join(map(re.escape, left))
-        assert re.fullmatch(f"{re.escape(head)}{between}{middle}{between}{re.escape(tail)}", result)
+        assert_lists(result, head, left, tail)
         assert json.loads(result)["shapes"] == [json.loads(text) for text in left]
