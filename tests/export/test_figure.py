@@ -33,14 +33,11 @@ from url_viz.export.map_names import leader
 from url_viz.image_set import ImageSet
 
 
-def test_areas_and_opacities_are_those_of_the_authors_script() -> None:
+def test_areas_and_opacities_are_those_of_the_authors_script_and_values_scaled_by_the_ends() -> None:
     """METHOD: v = 0 → .22 and 1; v = .5 → 43 and .38; v = 1 → 415 and .07."""
     v = np.array([0, 0.5, 1])
     np.testing.assert_allclose(areas_of(v), [0.22, 43, 415], rtol=0.02)
     np.testing.assert_allclose(opacities_of(v), [1, 0.38, 0.07], rtol=0.01)
-
-
-def test_values_are_scaled_by_the_least_and_the_largest() -> None:
     np.testing.assert_allclose(scaled(np.array([3.0, 5, 4])), [0, 1, 0.5])
     np.testing.assert_allclose(scaled(np.array([2.0, 2])), [0.5, 0.5])
 

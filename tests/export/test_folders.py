@@ -459,10 +459,8 @@ class TestByLabel:
         correct(fruit, **{"apple/1.png": "plum", "plum/1.png": "apple"})
         done = sort_into_folders(fruit, tmp_path / "out", by="label")
         assert (done.elsewhere, done.blocked) == ([], [])
-        assert (lying(done, fruit)["plum/1.png"], lying(done, fruit)["apple/1.png"]) == (
-            "apple/1.png",
-            "plum/1.png",
-        )
+        places = lying(done, fruit)
+        assert (places["plum/1.png"], places["apple/1.png"]) == ("apple/1.png", "plum/1.png")
 
     def test_labels_from_tags_make_folders_above_the_path(self, fruit: ImageSet, tmp_path: Path) -> None:
         fruit.decisions.tag(ids_of(fruit, "kiwi/1.png", "plum/1.png"), "dark")

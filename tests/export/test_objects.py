@@ -210,10 +210,17 @@ def test_a_selected_box_leaves_with_the_others_of_its_picture(coco: ImageSet, tm
     assert "attribute" not in (tmp_path / "whole" / "annotations.xml").read_text(), "all that is not dropped"
 
 
-def test_a_wrong_box_is_marked_where_it_is_drawn_again(coco: ImageSet, tmp_path: Path) -> None:
+def test_a_wrong_box_is_marked_where_it_is_drawn_again_and_listed_beside_annotations(
+    coco: ImageSet, tmp_path: Path
+) -> None:
     shared(coco, tmp_path / "none", "cvat")
     assert "attribute" not in (tmp_path / "none" / "annotations.xml").read_text()
+    done, goes_on = shared(coco, tmp_path / "plain", "annotations"), program_for(coco, "annotations").opening
+    assert "over a copy of your data set" in goes_on(done.out)[0]
+    assert "to_redraw.csv" not in goes_on(done.out)[0]
     coco.decisions.tag(ids(coco, 1), BOX_IS_WRONG)
+    done = shared(coco, tmp_path / "redraw", "annotations")
+    assert goes_on(done.out)[0].endswith("to be drawn again are listed in to_redraw.csv.")
     shared(coco, tmp_path / "cvat", "cvat")
     first = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")[0]
     assert [box.findtext("attribute[@name='box_is_wrong']") for box in first] == ["false", "true", "false"]
@@ -224,16 +231,6 @@ def test_a_wrong_box_is_marked_where_it_is_drawn_again(coco: ImageSet, tmp_path:
     meta = [one["meta"] for one in task["predictions"][0]["result"]]
     assert [one["box_is_wrong"] for one in meta] == [False, True, False]
     assert [one.get("text") for one in meta] == [None, [BOX_IS_WRONG], None]
-
-
-def test_how_it_goes_on_says_where_files_go_and_which_boxes_to_draw(coco: ImageSet, tmp_path: Path) -> None:
-    annotations = program_for(coco, "annotations")
-    done = shared(coco, tmp_path / "plain", "annotations")
-    assert "over a copy of your data set" in annotations.opening(done.out)[0]
-    assert "to_redraw.csv" not in annotations.opening(done.out)[0]
-    coco.decisions.tag(ids(coco, 1), BOX_IS_WRONG)
-    done = shared(coco, tmp_path / "redraw", "annotations")
-    assert annotations.opening(done.out)[0].endswith("to be drawn again are listed in to_redraw.csv.")
 
 
 def test_what_a_data_set_has_is_counted_in_pictures_and_objects(coco: ImageSet) -> None:

@@ -45,19 +45,21 @@ def uploads_of(image_set: ImageSet) -> list[IncomingFile]:
     return [IncomingFile(path, image_set.files.path(picture).read_bytes()) for picture, path in rows]
 
 
-def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    return np.array([content_key(file.data) for file in uploads_of(image_set)])
-
-
 def scored(files: list[IncomingFile], model: Model) -> list[NewPicture]:
     found = score(files, held(model))
     assert all(isinstance(one, NewPicture) for one in found)
     return [one for one in found if isinstance(one, NewPicture)]
 
 
-def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
+@pytest.fixture(scope="module")
+def own(image_set: ImageSet, model: Model) -> list[NewPicture]:
+    """The pictures of the set as uploads."""
+    return scored(uploads_of(image_set), model)
+
+
+def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, own: list[NewPicture]) -> None:
     table = image_set.table()
-    found = judge_pictures(scored(uploads_of(image_set), model), image_set.core.reference())
+    found = judge_pictures(own, image_set.core.reference())
     for measure in MEASURED:
         np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
     assert found[["first_share", "second_share"]].isna().all(axis=None), "the model knows no classes by dice"
@@ -65,16 +67,16 @@ def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSe
     np.testing.assert_allclose(found["confusability_percentile"], table["confusability_percentile"], atol=3)
     np.testing.assert_allclose(found[["x", "y"]], table[["x", "y"]], atol=1e-5)
     np.testing.assert_allclose(found["nearest_similarity"], table["nearest_similarity"], atol=0.02)
-    content_of = dict(zip(table["id"], contents_of(image_set), strict=True))
-    assert [content_of[twin] for twin in found["twin_of"]] == list(contents_of(image_set))
+    contents = [content_key(file.data) for file in uploads_of(image_set)]
+    content_of = dict(zip(table["id"], contents, strict=True))
+    assert [content_of[twin] for twin in found["twin_of"]] == contents
 
 
-def test_a_score_agrees_with_the_store_though_batches_differ(image_set: ImageSet, model: Model) -> None:
-    outcomes = scored(uploads_of(image_set), model)
+def test_a_score_agrees_with_the_store_though_batches_differ(image_set: ImageSet, own: list[NewPicture]) -> None:
     table = image_set.table()
-    np.testing.assert_allclose([one.uncertainty for one in outcomes], table["uncertainty"], rtol=5e-3)
-    np.testing.assert_allclose([one.entropy for one in outcomes], table["entropy"], rtol=2e-2)
-    cosine = np.sum(np.stack([one.embedding for one in outcomes]).astype(np.float32) * image_set.embeddings(), axis=1)
+    np.testing.assert_allclose([one.uncertainty for one in own], table["uncertainty"], rtol=5e-3)
+    np.testing.assert_allclose([one.entropy for one in own], table["entropy"], rtol=2e-2)
+    cosine = np.sum(np.stack([one.embedding for one in own]).astype(np.float32) * image_set.embeddings(), axis=1)
     norms = np.linalg.norm(image_set.embeddings(), axis=1)
     np.testing.assert_allclose(cosine / norms**2, 1, atol=0.01)
 
