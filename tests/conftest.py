@@ -44,24 +44,8 @@ SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 BF16_IS_QUICKER: Times = {"bf16": 4.0, "float32": 8.0}
 FLOAT32_IS_QUICKER: Times = {"bf16": 8.0, "float32": 4.0}
 ON_ONE_SERVER = {
-    **dict.fromkeys(
-        ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
-    ),
-    **dict.fromkeys(
-        (
-            "compare",
-            "cross_site",
-            "evaluate",
-            "findings",
-            "first_page",
-            "labels",
-            "models",
-            "objects",
-            "review",
-            "search_upload",
-        ),
-        "app in the browser",
-    ),
+    **dict.fromkeys(("components", "gallery", "grid", "map_styles", "tabs"), "components in the browser"),
+    **dict.fromkeys(("menu", "model_page", "objects", "review", "search_upload"), "app in the browser"),
 }
 """Files of tests/browser whose tests share a server and, with it, what its browser has compiled."""
 

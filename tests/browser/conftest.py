@@ -1,14 +1,17 @@
 """One app on one workspace and its model, for tests of pages with image sets of their own; one of our parts alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.browser.fixtures import HARNESS, Serve, new_home, serve_app
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
+from url_viz.store.sets import forget
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +47,17 @@ def zoo(home: Path, shipped: Model) -> ImageSet:
     """Forty pictures of two classes by dice, for tests that change nothing of them."""
     folder = write_folder(home / "zoo", 40, classes=("cat", "dog"))
     return embed_folder(folder, model=shipped, workspace=home / "workspace")
+
+
+@pytest.fixture(scope="session")
+def read_once(tmp_path_factory: pytest.TempPathFactory, shipped: Model) -> ImageSet:
+    here = tmp_path_factory.mktemp("read")
+    return embed_folder(write_folder(here / "zoo", 24, classes=("cat", "dog")), model=shipped, workspace=here / "home")
+
+
+@pytest.fixture
+def own_set(read_once: ImageSet, home: Path, tmp_path: Path) -> Iterator[ImageSet]:
+    """A copy of two dozen pictures, two classes by dice, for a test alone."""
+    folder = home / tmp_path.name
+    yield copied(read_once, folder, home=home / "workspace")
+    forget(folder, workspace=home / "workspace")

@@ -1,6 +1,7 @@
 """What the browser tests share: a real Chromium, our Streamlit apps on free ports, and pages that must not err."""
 
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ from typing import IO, Literal, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, Route, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 HARNESS = Path(__file__).parent / "harness.py"
@@ -50,6 +51,8 @@ UNTIL_STILL = """(quietMs) => new Promise((resolve) => {
     changes.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
 })"""
 
+FITS = "element => element.scrollWidth <= element.clientWidth"
+
 
 class Serve(Protocol):
     """Serves a Streamlit script until the tests end, and gives its address; the same call gives the same server."""
@@ -68,8 +71,14 @@ class OpenPage(Protocol):
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A Chromium found on PATH, else Playwright's own."""
-    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
     expect.set_options(timeout=1000 * PATIENT_S)
+    with launched() as browser:
+        yield browser
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
         yield browser
@@ -221,8 +230,18 @@ def assert_fits(page: Page, width: int = 420) -> None:
         page.emulate_media(color_scheme=scheme)
         settled(page)
         still(page)
-        fits = "element => element.scrollWidth <= element.clientWidth"
-        assert page.get_by_test_id("stMain").evaluate(fits), scheme
+        assert page.get_by_test_id("stMain").evaluate(FITS), scheme
+
+
+def held_back(page: Page, address: str | re.Pattern[str]) -> list[Route]:
+    """What a page asks of an address from now on, which waits until it is told to continue."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, hold)
+    return held
 
 
 @contextmanager

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled
+from tests.browser.fixtures import ROOT, launched, running_app, settled
 from url_viz.base.workspace import Workspace
 from url_viz.demo import build_demo
 from url_viz.export.report import write_report
 from url_viz.image_set import ImageSet
 from url_viz.reading import embed_folder
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 300_000
 ASKED = 8
 """So many questions are shown, and all are answered."""
@@ -40,16 +39,13 @@ CAPTION = """(words) => {
 
 def main() -> None:
     """Write both files."""
-    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
     with tempfile.TemporaryDirectory() as base:
         image_set, truth = _digits_with_wrong_labels(Path(base))
         environment = {"URL_VIZ_HOME": str(image_set.workspace.root), "URL_VIZ_ROOTS": base}
         write_report(image_set, ROOT / "docs" / "site" / "example-report.html", title="Digits, one label of 15 wrong")
-        with running_app(ROOT / "app.py", (), environment) as url, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
+        with running_app(ROOT / "app.py", (), environment) as url, launched() as browser:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             frames = _recorded(page, f"{url}/?set={image_set.set_id}&review=suspects", image_set, truth)
-            browser.close()
     first, *others = [picture for picture, _ in frames]
     times = [duration for _, duration in frames]
     recording = ROOT / "docs" / "screenshots" / "review.webp"
@@ -59,11 +55,8 @@ def main() -> None:
 
 def _digits_with_wrong_labels(base: Path) -> tuple[ImageSet, dict[str, str]]:
     """The demo's digits, read, with one of fifteen in the folder of another class; and the true class by file name."""
-    demo, root, random = (
-        build_demo(Workspace.at(base / "workspace")),
-        base / "handwritten" / "digits",
-        np.random.default_rng(0),
-    )
+    demo, random = build_demo(Workspace.at(base / "workspace")), np.random.default_rng(0)
+    root = base / "handwritten" / "digits"
     truth = {}
     names = sorted(folder.name for folder in demo.iterdir() if folder.is_dir())
     for path in sorted(demo.rglob("*.*")):

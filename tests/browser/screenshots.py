@@ -7,34 +7,29 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from scipy.special import softmax
+from sklearn.datasets import load_digits
 
 import url_viz
-from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled, still
+from tests.browser.fixtures import ROOT, launched, running_app, settled, still
 from url_viz.reading import embed_folder
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 300_000
 
 
 def main(folder: Path) -> None:
     """Write explore-light.png, explore-dark.png, objects.png and your_model.png into `folder`."""
-    import shutil
-
     folder.mkdir(parents=True, exist_ok=True)
-    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
     with (
         tempfile.TemporaryDirectory() as home,
         running_app(ROOT / "app.py", (), {"URL_VIZ_HOME": os.path.join(home, "workspace")}) as url,
-        sync_playwright() as playwright,
+        launched() as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
         for scheme in ("light", "dark"):
             _explore(browser, url, scheme, folder / f"explore-{scheme}.png")
         _objects(browser, url, Path(home), folder / "objects.png")
         _your_model(browser, url, Path(home), folder / "your_model.png")
-        browser.close()
 
 
 def _explore(browser: Browser, url: str, scheme: str, path: Path) -> None:
@@ -69,8 +64,6 @@ def _objects(browser: Browser, url: str, home: Path, path: Path) -> None:
 
 def _your_model(browser: Browser, url: str, home: Path, path: Path) -> None:
     """Two softmax regressions on handwritten digits, each held out from half of them; one label of thirty is wrong."""
-    from sklearn.datasets import load_digits
-
     digits, random, root = load_digits(), np.random.default_rng(0), home / "pictures" / "digits"
     names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
     count = 600
@@ -100,8 +93,6 @@ def _your_model(browser: Browser, url: str, home: Path, path: Path) -> None:
 
 
 def _digits_in_pictures(folder: Path) -> Path:
-    from sklearn.datasets import load_digits
-
     digits, random = load_digits(), np.random.default_rng(0)
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, choose_in_set_menu, settled, still, unfold
+from tests.browser.fixtures import FITS, OpenPage, choose_in_set_menu, settled, still, unfold
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG
 from url_viz.image_set import ImageSet
@@ -143,7 +143,8 @@ def look(page: Page, where: str, faults: Faults, within: str | None = None, **ho
     faults[where, "light"] = problems(page, within, **how) + jumps(seen["levels"]) + seen["cut"] + seen["faint"]
     page.set_viewport_size({"width": 420, "height": 900})
     drawn(page)
-    faults[where, "420"] = problems(page, within, runOnly=OF_WIDTH) + page.evaluate(SEEN)["cut"]
+    sticks_out = [] if page.get_by_test_id("stMain").evaluate(FITS) else ["sticks out of the window"]
+    faults[where, "420"] = problems(page, within, runOnly=OF_WIDTH) + page.evaluate(SEEN)["cut"] + sticks_out
     page.set_viewport_size({"width": 1400, "height": 900})
     page.emulate_media(color_scheme="dark")
     expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")

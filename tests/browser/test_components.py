@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from playwright.sync_api import FloatRect, Locator, Page, Route, expect
-from streamlit.testing.v1 import AppTest
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from tests.browser.fixtures import HARNESS, OpenPage, eventually, settled
+from tests.browser.fixtures import OpenPage, eventually, held_back, settled
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
 from tests.drawing.decoded_points import decode_points
-from tests.ui.pages import told
 from url_viz.drawing.points import encode_points
+
+pytestmark = pytest.mark.browser
 
 LASSO_SLACK_PX = 4.0
 
@@ -118,7 +118,6 @@ def painted_pixels(page: Page) -> int:
     return int(page.locator("canvas.raster").evaluate(script))
 
 
-@pytest.mark.browser
 def test_hovering_shows_the_card_with_the_name_as_text_and_a_click_gives_the_id_for_one_run(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -149,7 +148,6 @@ def test_hovering_shows_the_card_with_the_name_as_text_and_a_click_gives_the_id_
     expect(page.get_by_text("clicked None")).to_be_visible()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 420])
 def test_the_card_never_leaves_the_map_nor_this_the_page(harness: str, open_page: OpenPage, width: int) -> None:
     page = open_page(f"{harness}/?n=60&height=420", width=width)
@@ -170,7 +168,6 @@ def test_the_card_never_leaves_the_map_nor_this_the_page(harness: str, open_page
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
 
 
-@pytest.mark.browser
 def test_a_lasso_comes_back_as_a_polygon_and_stays_cleared_by_escape_or_the_page(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -192,15 +189,10 @@ def test_a_lasso_comes_back_as_a_polygon_and_stays_cleared_by_escape_or_the_page
     expect(page.get_by_text("selected 0 of 1500")).to_be_visible()
 
 
-@pytest.mark.browser
 def test_a_lasso_drawn_while_another_layout_is_on_its_way_ends_with_it(harness: str, open_page: OpenPage) -> None:
-    page, held = open_page(f"{harness}/?n=1000"), list[Route]()
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
+    page = open_page(f"{harness}/?n=1000")
     stage = ready(page)
-    page.route("**/harness/points**layout=pca**", hold)
+    held = held_back(page, "**/harness/points**layout=pca**")
     page.get_by_role("button", name="Other layout").click()
     expect(page.locator(".stage")).to_have_attribute("data-state", "loading")
     settled(page)
@@ -215,7 +207,6 @@ def test_a_lasso_drawn_while_another_layout_is_on_its_way_ends_with_it(harness: 
     expect(page.get_by_text("selected 0 of 1000")).to_be_visible()
 
 
-@pytest.mark.browser
 def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_map_comes_back_and_the_set_grows(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -241,7 +232,6 @@ def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_map_comes
     assert (grown.x, grown.y, grown.scale) == pytest.approx((zoomed.x, zoomed.y, zoomed.scale))
 
 
-@pytest.mark.browser
 def test_a_view_fits_every_new_layout_a_drag_pans_keys_move_and_zero_shows_everything(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -271,7 +261,6 @@ def test_a_view_fits_every_new_layout_a_drag_pans_keys_move_and_zero_shows_every
     )
 
 
-@pytest.mark.browser
 def test_the_threshold_is_dragged_and_moved_by_keys(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?n=1000")
     ready(page)
@@ -289,7 +278,6 @@ def test_the_threshold_is_dragged_and_moved_by_keys(harness: str, open_page: Ope
     expect(page.get_by_text("threshold None")).to_be_visible()
 
 
-@pytest.mark.browser
 def test_points_on_the_clear_side_of_the_threshold_are_fainter(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?n=10")
     stage = ready(page)
@@ -302,7 +290,6 @@ def test_points_on_the_clear_side_of_the_threshold_are_fainter(harness: str, ope
     eventually(lambda: 0 < page.locator("canvas.raster").evaluate(darkness) < before / 3)  # once it is drawn anew
 
 
-@pytest.mark.browser
 def test_a_failed_fetch_is_said_and_can_be_tried_again(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?n=50&fail=1&run=retry")
     expect(page.get_by_text("The map's points cannot be read: the server answered 503.")).to_be_visible()
@@ -311,14 +298,12 @@ def test_a_failed_fetch_is_said_and_can_be_tried_again(harness: str, open_page: 
     expect(page.locator(".message")).to_be_hidden()
 
 
-@pytest.mark.browser
 def test_an_empty_image_set_is_said(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?n=0")
     expect(page.get_by_text("No pictures to show yet.")).to_be_visible()
     expect(page.locator(".status")).to_have_text("0 pictures")
 
 
-@pytest.mark.browser
 def test_classes_are_found_and_chosen_in_the_legend_and_by_their_names_on_the_map(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -382,12 +367,3 @@ def drawn_over(page: Page) -> int:
         return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0), 0);
     }"""
     return int(page.locator("canvas.overlay").evaluate(script))
-
-
-def test_a_page_reads_a_map_state_that_a_test_sets() -> None:
-    at = AppTest.from_file(str(HARNESS), default_timeout=120)
-    at.query_params["n"] = "1000"
-    at.session_state["map"] = told(polygon=[[-50, -50], [50, -50], [50, 50], [-50, 50]], threshold=40)
-    at.run()
-    assert not at.exception
-    assert [text.value for text in at.text][:3] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]

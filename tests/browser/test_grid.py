@@ -7,9 +7,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, eventually, settled, written_elsewhere
+from tests.browser.fixtures import OpenPage, eventually, held_back, settled, written_elsewhere
 from tests.browser.test_components import rect_of
 
 pytestmark = pytest.mark.browser
@@ -79,12 +79,8 @@ def test_thousands_scroll_only_those_in_sight_exist_and_keys_never_lose_the_focu
 
 
 def test_a_key_leads_to_a_tile_that_is_not_known_yet(desk: Open) -> None:
-    at, held = desk(), list[Route]()
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    at.page.route(re.compile("/url-viz/order/"), hold)
+    at = desk()
+    held = held_back(at.page, re.compile("/url-viz/order/"))
     at.page.reload()
     at.tile(0).wait_for()
     eventually(lambda: bool(held))
@@ -219,23 +215,25 @@ def test_what_the_server_no_longer_knows_is_said_down_to_the_end_of_the_window(d
         eventually(lambda height=height: height - 40 < bottom() < height)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("size_px", [60, 100, 120, 180])
-def test_no_control_of_a_tile_lies_on_another_and_small_ones_decide_by_keys(desk: Open, size_px: int) -> None:
+def test_no_control_of_a_tile_lies_on_another_and_small_ones_decide_by_keys(desk: Open) -> None:
     at = desk()
-    at.page.get_by_role("slider", name="Size of the pictures, in pixels").fill(str(size_px))
-    settled(at.page)
-    cell = at.panes.first.locator(".cell[data-at='1']")
-    cell.hover()
-    expect(cell.locator(".pick")).to_have_css("opacity", "1")
-    choices = cell.locator(".choices")
-    if rect_of(cell)["width"] >= 130:
-        expect(choices).to_be_visible()
-        assert rect_of(cell.locator(".pick"))["x"] + rect_of(cell.locator(".pick"))["width"] <= rect_of(choices)["x"]
-    else:
-        expect(choices).to_be_hidden()
-    at.tile(1).focus()
-    at.page.keyboard.press("d")
-    expect(cell).to_have_attribute("data-decision", "drop")
-    cell.hover()
-    if rect_of(cell)["width"] < 130:
-        expect(cell.locator(".decision")).to_be_visible()
+    for place, size_px in enumerate((60, 100, 120, 180)):
+        at.page.get_by_role("slider", name="Size of the pictures, in pixels").fill(str(size_px))
+        settled(at.page)
+        cell = at.panes.first.locator(f".cell[data-at='{place}']")
+        cell.hover()
+        expect(cell.locator(".pick")).to_have_css("opacity", "1")
+        choices, is_small = cell.locator(".choices"), rect_of(cell)["width"] < 130
+        if is_small:
+            expect(choices).to_be_hidden()
+        else:
+            expect(choices).to_be_visible()
+            pick = rect_of(cell.locator(".pick"))
+            assert pick["x"] + pick["width"] <= rect_of(choices)["x"]
+        at.tile(place).focus()
+        at.page.keyboard.press("d")
+        expect(cell).to_have_attribute("data-decision", "drop")
+        cell.hover()
+        if is_small:
+            expect(cell.locator(".decision")).to_be_visible()
+    assert not is_small

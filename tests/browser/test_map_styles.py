@@ -12,6 +12,8 @@ from tests.browser.fixtures import OpenPage, eventually, eventually_equals
 from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from tests.browser.test_components import drag_around, painted_pixels, ready, rect_of, shown_points
 
+pytestmark = pytest.mark.browser
+
 
 def pixel(page: Page, left: float, top: float) -> list[int]:
     """The colour of the raster at a place of the page."""
@@ -26,7 +28,6 @@ def tool(page: Page, name: str) -> Locator:
     return page.locator(".tools").get_by_role("button", name=name, exact=True)
 
 
-@pytest.mark.browser
 def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=styles&n=2000")
     ready(page)
@@ -50,7 +51,6 @@ def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(harness: str, o
     eventually(lambda: painted_pixels(page) == painted["points"])
 
 
-@pytest.mark.browser
 def test_the_page_sets_fog_where_the_clear_are_crisp_and_the_ambiguous_faint_and_another_style(
     harness: str, open_page: OpenPage
 ) -> None:
@@ -68,7 +68,6 @@ def test_the_page_sets_fog_where_the_clear_are_crisp_and_the_ambiguous_faint_and
     expect(page.get_by_text("style density")).to_be_visible()
 
 
-@pytest.mark.browser
 def test_a_mask_dims_what_filters_leave_out(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=styles&n=40")
     stage = ready(page)
@@ -88,14 +87,12 @@ def test_a_mask_dims_what_filters_leave_out(harness: str, open_page: OpenPage) -
     assert pixel(page, *stage.place_of(*places[7])) == before
 
 
-@pytest.mark.browser
 def test_a_mask_of_other_points_changes_nothing(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=styles&n=40&mask=1&wrong=1")
     ready(page)
     expect(page.locator(".status")).to_have_text("40 pictures")
 
 
-@pytest.mark.browser
 def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_page: OpenPage) -> None:
     """Of the ramp's ends the low one is blue, the high one orange, and the high one is the lighter."""
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
@@ -113,7 +110,6 @@ def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_p
         assert sum(high) > sum(low)
 
 
-@pytest.mark.browser
 def test_categories_are_named_and_keep_their_fixed_colours(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=styles&n=34&colour=category&decisions=1")
     stage = ready(page)
@@ -123,7 +119,6 @@ def test_categories_are_named_and_keep_their_fixed_colours(harness: str, open_pa
     assert pixel(page, *stage.place_of(*shown_points(34)[drawn_last])) == pytest.approx([0xD5, 0x5E, 0x00], abs=14)
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 420])
 def test_representatives_cover_neither_each_other_nor_leave_the_map(
     harness: str, open_page: OpenPage, width: int
@@ -143,7 +138,6 @@ def test_representatives_cover_neither_each_other_nor_leave_the_map(
             assert abs(a["x"] - b["x"]) >= a["width"] or abs(a["y"] - b["y"]) >= a["height"]
 
 
-@pytest.mark.browser
 def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(harness: str, open_page: OpenPage) -> None:
     page = open_page(f"{harness}/?show=styles&n=400&faces=1")
     stage = ready(page)
@@ -164,10 +158,9 @@ def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(har
     expect(faces).to_have_count(0)
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.torture)])
-def test_many_points_are_panned_in_every_style(harness: str, open_page: OpenPage, count: int) -> None:
-    page = open_page(f"{harness}/?show=styles&n={count}&faces=1")
+@pytest.mark.torture
+def test_many_points_are_panned_in_every_style(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=100000&faces=1")
     ready(page)
     for style in ("points", "fog", "density"):
         tool(page, style.capitalize()).click()

@@ -34,12 +34,11 @@ def assert_drawn(page: Page, image: str) -> None:
     eventually(lambda: page.locator(image).first.evaluate("image => image.naturalWidth > 0"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_opened_object_is_shown_in_its_picture_and_a_key_shows_its_crop(
-    app: str, objects: ImageSet, open_page: OpenPage, scheme: str
+    app: str, objects: ImageSet, open_page: OpenPage
 ) -> None:
     one = int(objects.table()["id"].iloc[1])
-    page = open_page(f"{app}/?set={objects.set_id}&picture={one}", scheme=scheme)  # type: ignore[arg-type]
+    page = open_page(f"{app}/?set={objects.set_id}&picture={one}")
     dialog = page.get_by_role("dialog")
     assert_drawn(page, f"[role=dialog] {WHOLE}")
     expect(dialog.get_by_alt_text("with the box of rectangle and 2 other boxes")).to_be_visible()

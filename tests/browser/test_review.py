@@ -1,47 +1,28 @@
-"""The review in a real browser: by keys alone, by mouse alone, taken back where storing fails, gone on with later."""
+"""The review in a real browser: by keys or mouse alone, taken back where storing fails, gone on with, as a table."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
+from tests.browser.fixtures import OpenPage, assert_fits, eventually, held_back, settled
 from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.image_set import ImageSet
-from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.review.cards import CardAnswer
 from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-COUNT = 24
-
-
-@pytest.fixture(scope="module")
-def read_once(tmp_path_factory: pytest.TempPathFactory, shipped: Model) -> ImageSet:
-    """Two classes by dice."""
-    here = tmp_path_factory.mktemp("read")
-    return embed_folder(
-        write_folder(here / "zoo", COUNT, classes=("cat", "dog")), model=shipped, workspace=here / "home"
-    )
-
-
-@pytest.fixture
-def image_set(read_once: ImageSet, home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
-    """A copy of it for each test."""
-    folder = home / request.node.name
-    yield copied(read_once, folder, home=home / "workspace")
-    forget(folder, workspace=home / "workspace")
+COUNT = 60
+ROW_PX, HEAD_PX = 84, 38
 
 
 @dataclass(frozen=True)
@@ -78,9 +59,9 @@ def state(image_set: ImageSet, path: str) -> tuple[str | None, str | None]:
     return row["decision"], row["label"] if row["label_checked"] is not None else None
 
 
-def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    desk = opened(open_page, app, image_set)
-    total = len(first_of_each(image_set.table()))
+def test_by_keys_alone(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, own_set)
+    total = len(first_of_each(own_set.table()))
     expect(desk.counts).to_have_text(f"{total} left · 0 done of {total}")
     seen = [desk.name]
     for key in ("1", "k", "d", "l", "Space"):
@@ -101,19 +82,19 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
         seen[4]: (None, None),
         seen[5]: (None, "bird"),
     }
-    eventually(lambda: {path: state(image_set, path) for path in seen[:6]} == wanted)
+    eventually(lambda: {path: state(own_set, path) for path in seen[:6]} == wanted)
     desk.press("Backspace", "Backspace", "Backspace")
     expect(desk.page.locator("figcaption")).to_have_text(seen[3])
     expect(desk.page.get_by_role("button", name="Decide later")).to_have_attribute("aria-pressed", "true")
     desk.press("k")
-    eventually(lambda: state(image_set, seen[3]) == ("keep", None))
-    assert len(image_set.decisions.history()) == 6
+    eventually(lambda: state(own_set, seen[3]) == ("keep", None))
+    assert len(own_set.decisions.history()) == 6
 
 
-def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    desk = opened(open_page, app, image_set)
+def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, own_set)
     caption, said, seen = desk.page.locator("figcaption"), desk.page.locator(".said"), [desk.name]
-    heard, total = desk.page.get_by_role("status").filter(has_text="left"), len(first_of_each(image_set.table()))
+    heard, total = desk.page.get_by_role("status").filter(has_text="left"), len(first_of_each(own_set.table()))
     for key, words in (("d", "Drop"), ("k", "Keep"), ("Space", "Skipped")):
         desk.press(key)
         expect(caption).not_to_have_text(seen[-1])
@@ -127,22 +108,22 @@ def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set:
     desk.press("u")
     expect(said).to_have_text(f"Undone: dropped {seen[0]}")
     expect(heard).to_have_text(re.compile(f"^Undone: dropped {re.escape(seen[0])}. {total - 1} left. .+$"))
-    eventually(lambda: {state(image_set, path) for path in seen} == {(None, None)})
+    eventually(lambda: {state(own_set, path) for path in seen} == {(None, None)})
     desk.press("Control+Shift+z")
     expect(said).to_have_text(f"Redone: dropped {seen[0]}")
-    assert state(image_set, seen[0]) == ("drop", None)
+    assert state(own_set, seen[0]) == ("drop", None)
     desk.page.reload()
     caption.wait_for()
     settled(desk.page)
     desk.press("u")  # of an answer before this visit
     expect(caption).to_have_text(seen[0])
-    assert state(image_set, seen[0]) == (None, None)
+    assert state(own_set, seen[0]) == (None, None)
 
 
 def test_after_going_back_an_answer_leads_to_the_next_and_space_over_what_is_answered(
-    app: str, image_set: ImageSet, open_page: OpenPage
+    app: str, own_set: ImageSet, open_page: OpenPage
 ) -> None:
-    desk = opened(open_page, app, image_set)
+    desk = opened(open_page, app, own_set)
     caption, seen = desk.page.locator("figcaption"), [desk.name]
     for _ in range(5):
         desk.press("k")
@@ -163,13 +144,13 @@ def test_after_going_back_an_answer_leads_to_the_next_and_space_over_what_is_ans
     desk.press("k")
     expect(caption).not_to_have_text(seen[5])
     wanted = [("drop", None), *[("keep", None)] * 5]
-    eventually(lambda: [state(image_set, name) for name in seen] == wanted)
+    eventually(lambda: [state(own_set, name) for name in seen] == wanted)
     expect(desk.counts).to_contain_text("6 done")
     assert "skipped" not in desk.counts.inner_text()
 
 
-def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    desk = opened(open_page, app, image_set, "review=pairs&most=8")
+def test_pairs_by_keys_and_mouse(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, own_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first
     expect(page.locator(".question")).to_have_text("The same kind: would you put both in one class?")
     expect(page.locator("figure > img")).to_have_count(2)
@@ -194,15 +175,15 @@ def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenP
     expect(page.get_by_role("button", name="No")).to_have_attribute("aria-pressed", "true")
     desk.press("n")  # again: taken back
     expect(page.locator(".change p")).to_contain_text("2 answers, 1 the same kind.")
-    answers = image_set.answers
+    answers = own_set.answers
     eventually(lambda: sorted(answers.log.now().as_dict().values()) == [False, True])
-    assert image_set.table()["decision"].isna().all()
+    assert own_set.table()["decision"].isna().all()
     expect(page.get_by_role("button", name="Keep")).to_have_count(0)
 
 
-def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    image_set.labels.use(None)
-    desk = opened(open_page, app, image_set, "review=names&most=10")
+def test_pictures_are_named_by_typing_and_by_number(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    own_set.labels.use(None)
+    desk = opened(open_page, app, own_set, "review=names&most=10")
     page, caption = desk.page, desk.page.locator("figcaption")
     expect(page.locator(".question")).to_have_text("What is it?")
     seen = [desk.name]
@@ -221,15 +202,15 @@ def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSe
     expect(caption).not_to_have_text(seen[-1])
     expect(desk.counts).to_have_text("6 left · 4 done of 10")
     wanted = dict(zip(seen, ("kiwi", "pear", "pear", "kiwi"), strict=True))
-    eventually(lambda: image_set.table().set_index("path").loc[seen, "name"].to_dict() == wanted)
+    eventually(lambda: own_set.table().set_index("path").loc[seen, "name"].to_dict() == wanted)
     desk.press("Backspace")
     expect(caption).to_have_text(seen[-1])
     expect(page.locator(".own")).to_have_text("named kiwi")
-    assert image_set.table()["label"].isna().all()
+    assert own_set.table()["label"].isna().all()
 
 
-def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    desk = opened(open_page, app, image_set)
+def test_by_mouse_alone(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, own_set)
     page, caption = desk.page, desk.page.locator("figcaption")
     names = [desk.name]
     keys = page.locator(".choose kbd").all_inner_texts()
@@ -250,7 +231,7 @@ def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> N
     page.get_by_role("button", name="Back", exact=False).first.click()
     expect(caption).to_have_text(names[2])
     page.get_by_role("button", name="Drop").click()
-    eventually(lambda: [state(image_set, name) for name in names] == [(None, second), (None, "dog"), ("drop", None)])
+    eventually(lambda: [state(own_set, name) for name in names] == [(None, second), (None, "dog"), ("drop", None)])
     assert_fits(page)
     box = page.locator(".large img").first.bounding_box()
     assert box is not None
@@ -258,9 +239,9 @@ def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> N
 
 
 def test_keys_are_told_hold_where_nothing_is_typed_take_back_and_lose_nothing(
-    app: str, image_set: ImageSet, open_page: OpenPage
+    app: str, own_set: ImageSet, open_page: OpenPage
 ) -> None:
-    desk = opened(open_page, app, image_set)
+    desk = opened(open_page, app, own_set)
     first = desk.name
     desk.press("?")
     expect(desk.page.get_by_text("another class, by typing")).to_be_visible()
@@ -272,29 +253,24 @@ def test_keys_are_told_hold_where_nothing_is_typed_take_back_and_lose_nothing(
     desk.page.get_by_role("combobox", name="Image set").first.focus()
     desk.press("k")
     assert desk.name == first
-    assert image_set.decisions.history().empty
+    assert own_set.decisions.history().empty
     desk.page.get_by_role("combobox", name="Image set").first.blur()
     desk.press("k", "Backspace", "k")  # the same answer again
     assert desk.name == first
     expect(desk.page.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "false")
-    eventually(lambda: len(image_set.decisions.history()) == 2)
-    assert state(image_set, first) == (None, None)
+    eventually(lambda: len(own_set.decisions.history()) == 2)
+    assert state(own_set, first) == (None, None)
     desk.press(*"kdkdkdkdkd")  # without a pause
-    eventually(lambda: image_set.decisions.counts() == {"keep": 5, "drop": 5, "look-again": 0})
+    eventually(lambda: own_set.decisions.counts() == {"keep": 5, "drop": 5, "look-again": 0})
 
 
-def test_no_answer_lands_on_a_picture_that_is_not_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+def test_no_answer_lands_on_a_picture_that_is_not_shown(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
     query = "review=confusability&most=3"
-    names = image_set.reviews.open(ReviewSpec("confusability", most=3)).ids.tolist()
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
+    names = own_set.reviews.open(ReviewSpec("confusability", most=3)).ids.tolist()
     page = open_page(f"{app}/")
-    page.route(f"**/picture/*/{names[1]}*", hold)
+    held = held_back(page, f"**/picture/*/{names[1]}*")
     page.route(f"**/picture/*/{names[2]}*", lambda route: route.fulfill(body="no picture", content_type="image/jpeg"))
-    page.goto(f"{app}/?set={image_set.set_id}&{query}")
+    page.goto(f"{app}/?set={own_set.set_id}&{query}")
     desk, picture = Desk(page), page.locator(".large > img")
     eventually(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"))
     expect(picture).not_to_have_class("loading")
@@ -316,19 +292,19 @@ def test_no_answer_lands_on_a_picture_that_is_not_shown(app: str, image_set: Ima
     expect(desk.counts).to_have_text("1 left · 2 done of 3")
     expect(page.get_by_text("The picture could not be loaded.")).to_be_visible()  # and may be answered
     desk.press("l")
-    eventually(lambda: image_set.decisions.counts() == {"keep": 1, "drop": 1, "look-again": 1})
+    eventually(lambda: own_set.decisions.counts() == {"keep": 1, "drop": 1, "look-again": 1})
 
 
-def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
     query = "review=confusability&most=4"
-    desk = opened(open_page, app, image_set, query)
+    desk = opened(open_page, app, own_set, query)
     names, caption = [desk.name], desk.page.locator("figcaption")
     for key in ("d", "1"):
         desk.press(key)
         expect(caption).not_to_have_text(names[-1])
         names.append(desk.name)
-    eventually(lambda: len(image_set.decisions.history()) == 2)
-    later = opened(open_page, app, image_set, query)
+    eventually(lambda: len(own_set.decisions.history()) == 2)
+    later = opened(open_page, app, own_set, query)
     assert later.name == names[2]
     for name, key in ((names[1], "1"), (names[0], "d")):
         later.press("Backspace")
@@ -336,15 +312,13 @@ def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, image_set: Im
         later.press(key)
         expect(later.page.locator(".said")).to_have_text(f"Undone: {name}")
     expect(later.page.get_by_role("button", name="Drop")).to_have_attribute("aria-pressed", "false")
-    eventually(lambda: [state(image_set, name) for name in names[:2]] == [(None, None)] * 2)
+    eventually(lambda: [state(own_set, name) for name in names[:2]] == [(None, None)] * 2)
 
 
-def test_what_cannot_be_stored_is_taken_back_with_the_reason(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    desk = opened(open_page, app, image_set)
+def test_what_cannot_be_stored_is_taken_back_with_the_reason(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, own_set)
     first = desk.name
-    folder = image_set.workspace.set_paths(image_set.set_id).folder
+    folder = own_set.workspace.set_paths(own_set.set_id).folder
     folder.joinpath("decisions.db").write_bytes(b"not a database")
     desk.press("k")
     expect(desk.page.get_by_role("alert").filter(has_text="decisions.db")).to_be_visible()
@@ -353,17 +327,17 @@ def test_what_cannot_be_stored_is_taken_back_with_the_reason(
     folder.joinpath("decisions.db").unlink()
     desk.press("k")
     expect(desk.page.locator("figcaption")).not_to_have_text(first)
-    eventually(lambda: image_set.decisions.counts()["keep"] == 1)
+    eventually(lambda: own_set.decisions.counts()["keep"] == 1)
 
 
-def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+def test_goes_on_another_day_and_ends(app: str, own_set: ImageSet, open_page: OpenPage) -> None:
     query = "review=confusability&most=3"
-    desk = opened(open_page, app, image_set, query)
+    desk = opened(open_page, app, own_set, query)
     desk.press("k", "Space")
-    eventually(lambda: image_set.decisions.counts()["keep"] == 1)
+    eventually(lambda: own_set.decisions.counts()["keep"] == 1)
     expect(desk.counts).to_have_text("1 left · 1 done · 1 skipped of 3")
     third = desk.name
-    later = opened(open_page, app, image_set, query)
+    later = opened(open_page, app, own_set, query)
     expect(later.counts).to_have_text("1 left · 1 done · 1 skipped of 3")
     assert later.name == third
     later.press("d")
@@ -401,21 +375,47 @@ def test_a_queue_that_becomes_longer_at_its_end_says_why_and_goes_on(
     forget(image_set.root, workspace=home / "workspace")
 
 
-def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    review = image_set.reviews.open(ReviewSpec("confusability", most=1))
-    one = int(review.ids[0])
-    path = str(image_set.row(one)["path"])
-    review.store(one, CardAnswer("keep"))
-    page = open_page(f"{app}/review?set={image_set.set_id}&review=confusability&most=1")
-    expect(page.get_by_role("heading", name="1 kept")).to_be_visible()
+@pytest.fixture(scope="module")
+def doubtful(home: Path) -> ImageSet:
+    """Two classes under given embeddings, of which a fifth look like the other one."""
+    paths, folder = by_turns(COUNT), write_folder(home / "labels", COUNT, classes=("cat", "dog"))
+    rows = 0.5 * dice(COUNT)
+    rows[:, 0] += [3 if (number % 2 == 0) == (number % 10 > 1) else -3 for number in range(COUNT)]
+    np.savez(home / "labels.npz", paths=np.array(paths), values=rows)
+    return embed_folder(folder, embeddings=home / "labels.npz", workspace=home / "workspace")
+
+
+def tick(page: Page, row: int) -> None:
+    """Click on the box at the left edge of a row."""
     settled(page)
-    page.locator(".tile").first.click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Drop Shortcut D").click()
-    eventually(lambda: state(image_set, path) == ("drop", None))
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + HEAD_PX + ROW_PX * row + ROW_PX // 2)
+
+
+def test_ticked_labels_are_corrected_together_and_one_is_opened(
+    app: str, doubtful: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/review?set={doubtful.set_id}&model={doubtful.source.name}")
+    words, rows = doubtful.labels.doubtful().words, doubtful.labels.doubtful().rows
+    expect(page.get_by_text(words, exact=True)).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Table").first.click()
+    expect(page.get_by_text(f"{words}.")).to_be_visible()
+    suggest = page.get_by_role("button", name="Label as suggested")
+    expect(suggest).to_be_disabled()
+    tick(page, 0)
+    page.get_by_role("button", name="Open picture").click()
+    expect(page.get_by_role("dialog").get_by_text("Nearest pictures")).to_be_visible()
     settled(page)
     page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    expect(page.get_by_role("heading", name="1 dropped")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    tick(page, 1)
+    expect(suggest).to_have_text("Label as suggested · 2")
+    assert_fits(page)
+    suggest.click()
+    wanted = rows.head(2).set_index("path")["suggested"].to_dict()
+    eventually(lambda: doubtful.table().set_index("path").loc[[*wanted], "label"].to_dict() == wanted)
+    expect(suggest).to_be_disabled()
+    page.get_by_role("button", name="Undo").click()
+    eventually(lambda: bool(doubtful.table()["label_checked"].isna().all()))

@@ -9,21 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, eventually, settled
-from tests.imaging.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise
 from url_viz.image_set import ImageSet
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-
 HOSTILE = "<img src=x onerror=alert(1)>.png"
-
-
-@pytest.fixture(scope="module")
-def image_set(home: Path, shipped: Model) -> ImageSet:
-    folder = write_folder(home / "uploads", 24, classes=("cat", "dog"))
-    return embed_folder(folder, model=shipped, workspace=home / "workspace")
 
 
 @pytest.fixture
@@ -43,25 +34,20 @@ def upload(page: Page, files: list[Path]) -> None:
     page.locator("input[type=file]").set_input_files(files)
 
 
-def drag_to_start(page: Page, name: str) -> None:
-    """Drag a slider's thumb to its left end, as a visitor does."""
-    settled(page)
-    page.get_by_role("slider", name=name).press("Home")
-
-
 def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good(
-    app: str, image_set: ImageSet, open_page: OpenPage, files: list[Path]
+    app: str, zoo: ImageSet, open_page: OpenPage, files: list[Path], tmp_path: Path
 ) -> None:
-    page = open_page(f"{app}/upload?set={image_set.set_id}")
+    page = open_page(f"{app}/upload?set={zoo.set_id}")
     upload(page, files)
     expect(page.get_by_text("5 pictures · scored with")).to_be_visible()
-    expect(page.get_by_text("5 uploads among 24 pictures")).to_be_visible()
+    expect(page.get_by_text("5 uploads among 40 pictures")).to_be_visible()
     expect(page.get_by_text("2 files were not scored")).to_be_visible()
     expect(page.locator(".tile .name", has_text=HOSTILE)).to_have_count(1)
     expect(page.locator(".tile img")).to_have_count(5)
     assert page.evaluate("[...document.images].every(i => i.src !== 'x')")
 
-    drag_to_start(page, "Ambiguous if above")
+    settled(page)
+    page.get_by_role("slider", name="Ambiguous if above").press("Home")
     expect(page.get_by_text("Ambiguous · 5")).to_be_visible()
     expect(page.get_by_text("Unambiguous · 0")).to_be_visible()
 
@@ -70,7 +56,7 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
     with zipfile.ZipFile(taken.value.path()) as archive:
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
         assert len([name for name in names if name.startswith("ambiguous/")]) == 5
-        assert archive.read("ambiguous/41.png") == files_named(files, "41.png").read_bytes()
+        assert archive.read("ambiguous/41.png") == (tmp_path / "41.png").read_bytes()
         assert all(".." not in name and "<" not in name for name in names)
 
     with page.expect_download() as listed:
@@ -91,16 +77,12 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
     page.get_by_role("button", name="Remove all").click()
     expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible()
     expect(page.get_by_test_id("stFileChip")).to_have_count(0)
-    upload(page, [files_named(files, "42.png")])
+    upload(page, [tmp_path / "42.png"])
     expect(page.get_by_text("1 picture · scored with")).to_be_visible()
 
 
-def files_named(files: list[Path], name: str) -> Path:
-    return next(path for path in files if path.name == name)
-
-
-def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/?set={image_set.set_id}&search=")
+def test_a_pasted_picture_is_searched_with(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}&search=")
     expect(page.get_by_text("or paste a picture")).to_be_visible()
     settled(page)
     page.evaluate(
@@ -111,50 +93,21 @@ def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_p
         }""",
         list(encoded(noise(77), "PNG")),
     )
-    expect(page.get_by_text("24 most similar")).to_be_visible()
+    expect(page.get_by_text("40 most similar")).to_be_visible()
     searched = page.get_by_test_id("stCaptionContainer")  # the field for a picture, which goes, names it too
     expect(searched.get_by_text("pasted-1.png")).to_be_visible()
 
 
-def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    clearest = image_set.table().sort_values("uncertainty").iloc[0]
-    page = open_page(f"{app}/?set={image_set.set_id}&search={clearest['id']}")
-    expect(page.get_by_text("23 most similar")).to_be_visible()
-    page.get_by_role("button", name="Leave out: none").click()
-    page.get_by_role("radio", name="General model").click()
-    expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
-    drag_to_start(page, "Leave out above")
-    page.keyboard.press("Escape")
-    left_out = page.get_by_text("23 nearer left out: too ambiguous to trust")
-    expect(left_out).to_be_visible()
-    expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
-    left_out.click()
-    shown = page.locator(".st-key-search-withheld_box .tile")
-    expect(shown).to_have_count(23)
-
-    next_name = shown.first.locator(".name").inner_text()
-    shown.first.click()
-    expect(page.get_by_text("The threshold is 0 %.")).to_be_visible()
-    page.get_by_role("button", name="Search anyway").click()
-    expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible()
-    expect(page.locator("[data-testid=stCaptionContainer]", has_text=next_name)).to_be_visible()
-    assert f"search={clearest['id']}" not in page.url
-
-
-def test_a_search_is_left_by_a_click_or_by_the_browsers_back(
-    app: str, image_set: ImageSet, open_page: OpenPage
-) -> None:
-    page = open_page(f"{app}/?set={image_set.set_id}")
+def test_a_search_is_left_by_a_click_or_by_the_browsers_back(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}")
     page.locator(".tile").first.click()
     page.get_by_role("button", name="Search with this picture").click()
-    expect(page.get_by_text("23 most similar")).to_be_visible()
+    expect(page.get_by_text("39 most similar")).to_be_visible()
     page.go_back()
-    expect(page.get_by_text("23 most similar")).to_have_count(0)
+    expect(page.get_by_text("39 most similar")).to_have_count(0)
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
     page.go_forward()
-    expect(page.get_by_text("23 most similar")).to_be_visible()
+    expect(page.get_by_text("39 most similar")).to_be_visible()
     page.get_by_role("button", name="Back to the map").click()
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
     assert "search=" not in page.url

@@ -169,21 +169,6 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
         expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)}( · its label)?$")).first).to_be_visible()
     look_through(page)
 
-    page.locator(".st-key-torn-0").get_by_role("button", name=re.compile(r" or .* \d+$")).click()
-    expect(page).to_have_url(re.compile("in.first_class="))
-    page.get_by_role("button", name=re.compile("^Torn between ")).click()
-    expect(page).not_to_have_url(re.compile("in.first_class="))
-    order_by(page, "easily mistaken")
-    expect(page).to_have_url(re.compile("by=confusability"))
-    order_by(page, "torn between classes")
-    expect(page).not_to_have_url(re.compile("by="))
-    expect(page.get_by_role("button", name="Order: ")).to_be_visible()
-
-
-def order_by(page: Page, words: str) -> None:
-    page.get_by_role("combobox", name="Order by").fill(f"Order: {words}")
-    page.get_by_role("option", name=f"Order: {words}", exact=True).click()
-
 
 def expect_counted(page: Page, count: int) -> None:
     """Explore says so many pictures, and one file that could not be read."""

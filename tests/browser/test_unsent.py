@@ -2,36 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.fixtures import eventually, eventually_equals, settled
 from tests.browser.test_clicks import Line
-from tests.imaging.pictures import write_folder
-from tests.read_sets import copied
 from url_viz.image_set import ImageSet
-from url_viz.models.model import Model
-from url_viz.reading import embed_folder
-from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 KEYS = "12d21"
-
-
-@pytest.fixture(scope="module")
-def read_once(tmp_path_factory: pytest.TempPathFactory, shipped: Model) -> ImageSet:
-    here = tmp_path_factory.mktemp("read")
-    return embed_folder(write_folder(here / "zoo", 24, classes=("cat", "dog")), model=shipped, workspace=here / "home")
-
-
-@pytest.fixture
-def image_set(read_once: ImageSet, home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
-    folder = home / re.sub(r"\W", "-", request.node.name)
-    yield copied(read_once, folder, home=home / "workspace")
-    forget(folder, workspace=home / "workspace")
 
 
 @pytest.fixture
@@ -88,57 +69,62 @@ def in_a_new_tab(page: Page) -> None:
     context.new_page().goto(url)
 
 
-@pytest.mark.parametrize("is_reached", [False, True], ids=["request lost", "reply lost"])
-@pytest.mark.parametrize("leave", [by_the_menu, by_a_reload, by_the_browsers_back, in_a_new_tab])
+@pytest.mark.parametrize(
+    ("lost", "leave"),
+    [
+        *(("request", leave) for leave in (by_the_menu, by_a_reload, by_the_browsers_back, in_a_new_tab)),
+        *(("reply", leave) for leave in (by_the_menu, by_a_reload)),  # in the same document, and in another
+    ],
+)
 def test_every_answer_is_stored_once_however_its_page_is_left(
-    app: str, image_set: ImageSet, context: BrowserContext, leave: Callable[[Page], None], is_reached: bool
+    app: str, own_set: ImageSet, context: BrowserContext, lost: str, leave: Callable[[Page], None]
 ) -> None:
     """What the server says is held back, and either it does not hear of the answers or its confirmation is lost."""
     line = Line(context.new_page())
     context.route_web_socket(re.compile("/_stcore/"), line.connect)
 
     def post(route: Route) -> None:
-        if is_reached:
+        if lost == "reply":
             route.fetch()
         route.abort()
 
-    page = open_desk(context, app, image_set)
+    page = open_desk(context, app, own_set)
     line.is_slow = True
     context.route("**/answers/**", post)
     answers = answer(page, KEYS)
-    if not is_reached:
+    if lost == "request":
         expect(page.get_by_text(f"saving {len(KEYS)} …")).to_be_visible()
     context.unroute("**/answers/**")
     line.is_slow = False
     leave(page)
-    eventually_equals(lambda: stored(image_set), answers)
+    eventually_equals(lambda: stored(own_set), answers)
     eventually_equals(
         lambda: context.pages[-1].evaluate("Object.keys(localStorage).filter(name => name.includes('answers'))"), []
     )
-    assert stored(image_set) == answers
-    assert len(image_set.decisions.history()) == len(KEYS), "none is stored twice"
+    assert stored(own_set) == answers
+    assert len(own_set.decisions.history()) == len(KEYS), "none is stored twice"
 
 
 def test_a_late_answer_leaves_one_given_elsewhere_and_says_so(
-    app: str, image_set: ImageSet, context: BrowserContext
+    app: str, own_set: ImageSet, context: BrowserContext
 ) -> None:
-    page = open_desk(context, app, image_set)
+    page = open_desk(context, app, own_set)
     context.route("**/answers/**", lambda route: route.abort())
     first, second = answer(page, "dd")
-    [one] = image_set.table().query("path == @first")["id"]
-    image_set.decisions.by("anna").decide([one], "keep")
+    [one] = own_set.table().query("path == @first")["id"]
+    own_set.decisions.by("anna").decide([one], "keep")
     page.close()
     context.unroute("**/answers/**")
     page = context.new_page()
-    page.goto(f"{app}/settings?tab=Jobs&set={image_set.set_id}")
+    page.goto(f"{app}/settings?tab=Jobs&set={own_set.set_id}")
     expect(page.get_by_text("answered elsewhere while the server could not be reached")).to_be_visible()
-    assert stored(image_set) == {first: ("keep", None), second: ("drop", None)}
+    assert stored(own_set) == {first: ("keep", None), second: ("drop", None)}
 
 
 def test_answers_that_the_page_before_had_not_sent_stand_on_the_next_at_once(
-    app: str, image_set: ImageSet, context: BrowserContext
+    app: str, own_set: ImageSet, context: BrowserContext
 ) -> None:
-    page = open_desk(context, app, image_set)
+    page = open_desk(context, app, own_set)
     context.route("**/answers/**", lambda route: route.abort())
     answer(page, "dk")
     counts, third = page.locator(".counts").inner_text(), page.locator("figcaption").inner_text()
@@ -146,5 +132,5 @@ def test_answers_that_the_page_before_had_not_sent_stand_on_the_next_at_once(
     expect(page.locator("figcaption")).to_have_text(third)
     expect(page.locator(".counts")).to_have_text(counts)
     context.unroute("**/answers/**")
-    eventually(lambda: len(image_set.decisions.history()) == 2)
+    eventually(lambda: len(own_set.decisions.history()) == 2)
     expect(page.locator(".saving")).to_be_hidden()
