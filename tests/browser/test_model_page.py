@@ -41,6 +41,8 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     assert drawing.startswith("<svg ")
     assert "Nearest similarity" in drawing
 
+    page.get_by_role("radio", name="Leaving out", exact=True).click()
+    assert float(rows_of(page, "CSV", having="coverage")[-1]["coverage"]) == 1
     page.get_by_role("radio", name="Tenths", exact=True).click()
     assert sum(int(row["pictures"]) for row in rows_of(page, "CSV", having="pictures")) == COUNT
     page.get_by_role("radio", name="Classes", exact=True).click()

@@ -93,7 +93,7 @@ def test_a_pasted_picture_is_searched_with(app: str, zoo: ImageSet, open_page: O
         }""",
         list(encoded(noise(77), "PNG")),
     )
-    expect(page.get_by_text("40 most similar")).to_be_visible()
+    expect(page.get_by_text("24 most similar")).to_be_visible()
     searched = page.get_by_test_id("stCaptionContainer")  # the field for a picture, which goes, names it too
     expect(searched.get_by_text("pasted-1.png")).to_be_visible()
 
@@ -102,12 +102,12 @@ def test_a_search_is_left_by_a_click_or_by_the_browsers_back(app: str, zoo: Imag
     page = open_page(f"{app}/?set={zoo.set_id}")
     page.locator(".tile").first.click()
     page.get_by_role("button", name="Search with this picture").click()
-    expect(page.get_by_text("39 most similar")).to_be_visible()
+    expect(page.get_by_text("24 most similar")).to_be_visible()
     page.go_back()
-    expect(page.get_by_text("39 most similar")).to_have_count(0)
+    expect(page.get_by_text("24 most similar")).to_have_count(0)
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
     page.go_forward()
-    expect(page.get_by_text("39 most similar")).to_be_visible()
+    expect(page.get_by_text("24 most similar")).to_be_visible()
     page.get_by_role("button", name="Back to the map").click()
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
     assert "search=" not in page.url

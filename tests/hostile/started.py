@@ -87,14 +87,15 @@ class Started:
         """What Streamlit's route for agents answers, which drives the app as a page does."""
         return self.ask(AGENT, method="POST", body=body, Content_Type="application/json", **headers)
 
-    def first_message(self) -> ForwardMsg:
-        """What a new page hears first: the session, with the theme and settings of the app."""
+    @contextmanager
+    def new_page(self) -> Iterator[ForwardMsg]:
+        """What a new page hears first, while it is open: the session, with the theme and settings of the app."""
         with connect(f"ws://{self.address}{STREAM}", subprotocols=["streamlit"], proxy=None) as line:  # type: ignore[list-item]
             line.send(BackMsg(rerun_script=ClientState()).SerializeToString())
-            while True:
+            message = ForwardMsg()
+            while message.WhichOneof("type") != "new_session":
                 message = ForwardMsg.FromString(line.recv(timeout=120))  # type: ignore[arg-type]
-                if message.WhichOneof("type") == "new_session":
-                    return message
+            yield message
 
 
 @contextmanager

@@ -76,84 +76,67 @@ def put_bad(tmp_path_factory: pytest.TempPathFactory) -> Put:
     return put
 
 
-class Listed:
-    """The real command on a folder of bad files, with a closed folder and a good file; no other machine answers."""
-
-    def __init__(self, folder: Path, put_bad: Put) -> None:
-        home = Workspace.at(folder / "home")
-        (home.checkpoints / "closed").mkdir(parents=True)
-        self.expected = put_bad(home.checkpoints)
-        save_head(dice_head(), home.checkpoints / "good.safetensors")
-        shutil.copy(home.checkpoints / "good.safetensors", home.checkpoints / "closed")
-        (home.checkpoints / "closed").chmod(0)
-        (folder / "guard").mkdir()
-        (folder / "guard" / "sitecustomize.py").write_text(SOURCE)
-        self.tried = folder / "tried"
-        variables = {"PYTHONPATH": str(folder / "guard"), "URL_VIZ_TEST_TRIED": str(self.tried)}
-        self.done = run_python(
-            *("-m", "url_viz", "models", "list", "--json", "--workspace", home.root),
-            env={**os.environ, **variables},
-            preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
-        )
-        (home.checkpoints / "closed").chmod(0o755)
-        rows = json.loads(self.done.stdout) if self.done.returncode == 0 else []
-        self.rows = {row["title"]: row for row in rows}
-
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory, put_bad: Put) -> Listed:
+def test_the_command_lists_every_bad_file_with_its_reason_and_asks_no_other_machine(
+    tmp_path: Path, put_bad: Put
+) -> None:
+    """And a folder that may not be listed costs itself alone."""
     if os.geteuid() == 0 and not sys.platform.startswith("linux"):
         pytest.skip("only on Linux can root go without its key")
-    return Listed(tmp_path_factory.mktemp("listed"), put_bad)
+    home = Workspace.at(tmp_path / "home")
+    (home.checkpoints / "closed").mkdir(parents=True)
+    expected = put_bad(home.checkpoints)
+    save_head(dice_head(), home.checkpoints / "good.safetensors")
+    shutil.copy(home.checkpoints / "good.safetensors", home.checkpoints / "closed")
+    (home.checkpoints / "closed").chmod(0)
+    (tmp_path / "guard").mkdir()
+    (tmp_path / "guard" / "sitecustomize.py").write_text(SOURCE)
+    tried = tmp_path / "tried"
+    done = run_python(
+        *("-m", "url_viz", "models", "list", "--json", "--workspace", home.root),
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "guard"), "URL_VIZ_TEST_TRIED": str(tried)},
+        preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
+    )
+    (home.checkpoints / "closed").chmod(0o755)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = {row["title"]: row for row in json.loads(done.stdout)}
+    for name, why in expected.items():
+        assert rows[name]["state"] == "cannot be read"
+        assert any(part in rows[name]["why"] for part in why.split("|")), rows[name]["why"]
+    assert "cannot be listed: Permission denied" in rows["closed"]["why"]
+    assert rows["good"]["state"] == "ready"
+    assert not tried.exists(), tried.read_text()
+    assert "url_viz.models.recognise" in tried.with_name("tried.guarded").read_text(), "it was guarded too"
 
 
-class TestTheCommand:
-    def test_it_lists_every_bad_file_with_its_reason(self, listed: Listed) -> None:
-        assert (listed.done.returncode, listed.done.stderr) == (0, "")
-        for name, why in listed.expected.items():
-            assert listed.rows[name]["state"] == "cannot be read"
-            assert any(part in listed.rows[name]["why"] for part in why.split("|")), listed.rows[name]["why"]
-
-    def test_a_folder_that_may_not_be_listed_costs_itself_alone(self, listed: Listed) -> None:
-        assert "cannot be listed: Permission denied" in listed.rows["closed"]["why"]
-        assert listed.rows["good"]["state"] == "ready"
-
-    def test_nothing_is_asked_of_another_machine(self, listed: Listed) -> None:
-        assert not listed.tried.exists(), listed.tried.read_text()
-        assert "url_viz.models.recognise" in listed.tried.with_name("tried.guarded").read_text(), "it was guarded too"
-
-
-class TestThePages:
-    def test_stand_and_say_what_cannot_be_used(self, home: Workspace, put_bad: Put, limited: LimitedProcesses) -> None:
-        """And the process that looked at all of it took little memory, and got no keys."""
-        expected = put_bad(home.checkpoints)
-        (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
-        assert set(expected) <= {Path(str(model.file)).name for model in bad(home)}
-        process = process_of(limited)
-        assert not [name for name, value in process.environ().items() if "secret" in value]
-        assert peak_mib(process) < MOST_MIB
-        assert checkpoint_folder.checkpoint_names(home) == []
-        for page in ("explore", "models"):
-            at = opened(page=page)
-            assert not at.exception
-            assert not at.error
-        markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
-        titles = [name for name in expected if name != ODD_NAME]
-        assert not [name for name in titles if name.replace("_", "\\_") not in markdown]
-        assert "\\<img src=x onerror=1\\> \\[l\\](https" in markdown
-        assert "rename it" in markdown.lower()
-        assert "not plain numbers in memory" in markdown
+def test_pages_stand_and_say_what_cannot_be_used(home: Workspace, put_bad: Put, limited: LimitedProcesses) -> None:
+    """And the process that looked at all of it took little memory, and got no keys."""
+    expected = put_bad(home.checkpoints)
+    (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
+    assert set(expected) <= {Path(str(model.file)).name for model in bad(home)}
+    process = process_of(limited)
+    assert not [name for name, value in process.environ().items() if "secret" in value]
+    assert peak_mib(process) < MOST_MIB
+    assert checkpoint_folder.checkpoint_names(home) == []
+    for page in ("explore", "models"):
+        at = opened(page=page)
+        assert not at.exception
+        assert not at.error
+    markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
+    titles = [name for name in expected if name != ODD_NAME]
+    assert not [name for name in titles if name.replace("_", "\\_") not in markdown]
+    assert "\\<img src=x onerror=1\\> \\[l\\](https" in markdown
+    assert "rename it" in markdown.lower()
+    assert "not plain numbers in memory" in markdown
 
 
-class TestTheProcess:
-    def test_a_file_that_was_looked_at_is_not_looked_at_again(self, home: Workspace, limited: LimitedProcesses) -> None:
-        (home.checkpoints / "x.pth").write_bytes(b"no checkpoint")
-        [first], requests = bad(home), limited._requests
-        assert bad(home) == [first]
-        assert limited._requests == requests
-        (home.checkpoints / "x.pth").write_bytes(b"another one that is none")
-        bad(home)
-        assert limited._requests == requests + 1
+def test_a_file_that_was_looked_at_is_not_looked_at_again(home: Workspace, limited: LimitedProcesses) -> None:
+    (home.checkpoints / "x.pth").write_bytes(b"no checkpoint")
+    [first], requests = bad(home), limited._requests
+    assert bad(home) == [first]
+    assert limited._requests == requests
+    (home.checkpoints / "x.pth").write_bytes(b"another one that is none")
+    bad(home)
+    assert limited._requests == requests + 1
 
 
 class TestInThisProcess:

@@ -1,7 +1,6 @@
 """Files of the workspace that were cut off or lost: a sentence, nothing lost beyond the file, and a way to mend."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,15 @@ import pytest
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
 from tests.read_sets import moved, paths_of
-from url_viz.base.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
-from url_viz.base.files import sealed
-from url_viz.base.workspace import Workspace
+from url_viz.base.errors import DamageError, UrlVizError
 from url_viz.cli.main import main
 from url_viz.image_set import open_image_set
-from url_viz.jobs import list_jobs
-from url_viz.jobs.job import JobPaths, new_job_id
-from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
 from url_viz.store.about import about_file
 from url_viz.store.sets import repair
 from url_viz.store.tables.reader import Store
-
-from tests.conftest import dice_head  # isort: skip
 
 COUNT = 10
 KINDS = ("images", "embeddings", "scores", "whitening", "whitened", "graph", "coordinates")
@@ -160,49 +152,3 @@ def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
     mended(tmp_path, model, ids=ids)
     again = open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")
     assert again.decisions.counts()["drop"] == COUNT
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_cut_label_of_a_workspace_is_told(here: Path, share: float) -> None:
-    cut(here / "workspace" / "workspace.json", share)
-    with pytest.raises(WorkspaceError, match="is damaged"):
-        Workspace.at(here / "workspace")
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_a_cut_head_is_told(tmp_path: Path, share: float) -> None:
-    save_head(dice_head(), tmp_path / "head.safetensors")
-    cut(tmp_path / "head.safetensors", share)
-    with pytest.raises(CheckpointError, match=r"head\.safetensors"):
-        load_head(tmp_path / "head.safetensors")
-
-
-FILES_OF_A_JOB: tuple[Callable[[JobPaths], Path], ...] = (
-    lambda paths: paths.config,
-    lambda paths: paths.processes,
-    lambda paths: paths.result,
-)
-
-
-@pytest.mark.parametrize("which", FILES_OF_A_JOB, ids=("config", "processes", "result"))
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_cut_file_of_a_job_is_told_and_the_other_jobs_are_listed(
-    tmp_path: Path, which: Callable[[JobPaths], Path], share: float
-) -> None:
-    home = Workspace.at(tmp_path)
-    for name in (new_job_id(), new_job_id()):
-        paths = JobPaths(home.jobs / name)
-        paths.folder.mkdir(parents=True)
-        mark = {"pid": 1, "started": "long ago", "machine": "elsewhere"}
-        config = {"command": ["-m", "url_viz", "models", "list"], "kind": "k", "title": "t", "created": 1.0}
-        paths.config.write_text(sealed({**config, "queue": None, "cwd": "/", "env": {}, "about": {}}))
-        paths.processes.write_text(sealed({"runner": mark, "command": None, "started": None}))
-        paths.result.write_text(sealed({"state": "failed", "exit_status": 1, "finished": 2.0, "reason": "r"}))
-    cut(which(paths), share)
-    listed = list_jobs(home)
-    assert len(listed) == 2
-    for job in listed:
-        try:
-            assert job.status().reason or job.damage
-        except JobError as error:
-            assert "damaged" in str(error)  # noqa: PT017

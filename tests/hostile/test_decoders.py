@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import eventually
 from tests.conftest import held
@@ -206,7 +205,8 @@ class TestTheApp:
         assert [type(one) for one in outcomes] == [NewPicture] * 20 + [RefusedFile] + [NewPicture] * 29
         assert [one.name for one in outcomes if isinstance(one, NewPicture)] == [file.name for file in files]
 
-    def test_a_session_says_which_upload_crashed(self, model: Model, workspace: Path, opened: AppTest) -> None:
+    def test_a_session_says_which_upload_and_which_query_crashed(self, image_set: ImageSet) -> None:
+        opened = pages.opened(image_set)
         opened.switch_page("pages/upload_page.py").run()
         uploads = [(f"{seed}.jpg", encoded(noise(seed)), "image/jpeg") for seed in range(3)]
         opened.file_uploader[0].set_value([*uploads, ("bad.png", bad(SEGFAULT), "image/png")]).run()
@@ -215,8 +215,6 @@ class TestTheApp:
         [row] = opened.dataframe[0].value.itertuples(index=False)
         assert row.file == "bad.png"
         assert "ends the process that reads it (SIGSEGV)" in row.reason
-
-    def test_a_search_with_one_that_crashes_says_so(self, opened: AppTest) -> None:
         opened.session_state[SEARCHING] = True
         opened.switch_page("pages/explore_page.py").run()
         for data, says in ((bad(ABORT), "SIGABRT"), (GOOD, "")):
@@ -248,10 +246,6 @@ class TestTheApp:
     @pytest.fixture
     def client(self, image_set: ImageSet) -> TestClient:
         return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
-
-    @pytest.fixture
-    def opened(self, image_set: ImageSet) -> AppTest:
-        return pages.opened(image_set)
 
 
 WAITING = """

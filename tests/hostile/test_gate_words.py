@@ -72,11 +72,7 @@ VALUES = st.recursive(
 RULES = st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "copies"]))
 
 
-@given(
-    st.dictionaries(
-        st.one_of(TEXTS, st.sampled_from(["leaks", "ambiguous", "small-classes", "copies"])), VALUES, max_size=3
-    )
-)
+@given(st.dictionaries(RULES, VALUES, max_size=3))
 def test_a_policy_of_anything_is_read_or_refused(values: dict[str, object]) -> None:
     try:
         policy = policy_of(values)

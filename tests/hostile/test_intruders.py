@@ -1,10 +1,12 @@
 """Attacks on the app and on what it loads: each is tried, and comes to nothing."""
 
+import itertools
 import json
 import os
 import pickle
 import struct
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
 from url_viz.base.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.base.workspace import Workspace
-from url_viz.drawing.tiles import picture_url
 from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import HeadProvenance, load_head, save_head
@@ -43,6 +44,8 @@ TRAVERSALS = (
     "…" * 16,
     "x" * 5000,
 )
+
+ROUTES = ("thumbnail/{}/1.jpg", "picture/{}/1.jpg", "card/{}/1", "points/{}")
 
 
 @pytest.fixture
@@ -71,16 +74,12 @@ class TestPaths:
         with pytest.raises(FolderError, match="Choose"):  # outside, or no path at all
             allowed(roots / way if not way.startswith("~") else Path(way))
 
-    @pytest.mark.parametrize("set_id", TRAVERSALS)
-    def test_no_id_of_an_image_set_is_a_path(self, client: TestClient, set_id: str) -> None:
-        for route in ("thumbnail/{}/1.jpg", "picture/{}/1.jpg", "card/{}/1", "points/{}"):
-            assert client.get(f"/url-viz/{route.format(set_id)}").status_code in (400, 404)
+    def test_no_id_of_an_image_set_is_a_path(self, client: TestClient) -> None:
+        for set_id, route in itertools.product(TRAVERSALS, ROUTES):
+            assert client.get(f"/url-viz/{route.format(set_id)}").status_code in (400, 404), (set_id, route)
 
-    @pytest.mark.parametrize("set_id", [t for t in TRAVERSALS if "\0" not in t])
-    def test_nor_is_the_one_in_an_address(
-        self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, set_id: str
-    ) -> None:
-        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    @pytest.mark.parametrize("set_id", ["../../etc", "/etc/passwd", "x" * 5000])
+    def test_nor_is_the_one_in_an_address(self, roots: Path, client: TestClient, set_id: str) -> None:
         at = app()
         at.query_params["set"] = set_id
         at.run()
@@ -96,14 +95,11 @@ class TestPaths:
         assert answer.status_code == 404
         assert "outside the folders" in answer.text
 
-    @pytest.mark.parametrize("name", ["a" * 300, f"hf-hub:{'a' * 300}", "é" * 200, "/a" * 3000, f"x/{'a' * 300}.pth"])
-    def test_an_endless_name_of_a_model_is_a_sentence(
-        self, roots: Path, client: TestClient, workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str
-    ) -> None:
-        with pytest.raises(ModelError, match="too long for a model's name"):
-            resolve(name)
-        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-        assert client.get(f"/url-viz/points/{'0' * 16}", params={"model": name}).status_code == 404
+    def test_an_endless_name_of_a_model_is_a_sentence(self, roots: Path, client: TestClient) -> None:
+        for name in ("a" * 300, f"hf-hub:{'a' * 300}", "é" * 200, f"x/{'a' * 300}.pth", "/a" * 3000):
+            with pytest.raises(ModelError, match="too long for a model's name"):
+                resolve(name)
+            assert client.get(f"/url-viz/points/{'0' * 16}", params={"model": name}).status_code == 404
         at = app()
         at.query_params["model"], at.query_params["set"] = name, "0" * 16
         at.run()
@@ -156,27 +152,12 @@ class TestLinks:
         call = json.loads(EMBED.words(reading_call(roots / "a", model=DEFAULT))[-1])
         assert (call["folder"], call["within"]) == (str(roots / "a"), within)
 
-    def test_a_picture_that_became_a_link_is_not_served(
-        self, roots: Path, workspace: Path, client: TestClient, bare_model: Model
-    ) -> None:
-        folder = write_folder(roots / "pictures", 3)
-        image_set = embed_folder(folder, model=bare_model, workspace=workspace)
-        url = picture_url(image_set, int(image_set.table()["id"].iloc[0]))
-        assert client.get(url).status_code == 200
-        (folder / "0000.jpg").unlink()
-        (folder / "0000.jpg").symlink_to(roots.parent / "secret" / "0070.jpg")
-        assert client.get(url).status_code == 404
-        (folder / "0000.jpg").unlink()
-        (folder / "0000.jpg").symlink_to(folder / "0001.jpg")
-        assert client.get(url).status_code == 200, "a link inside is served"
-
 
 class TestRequests:
-    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-    def test_our_routes_only_read(self, client: TestClient, method: str) -> None:
-        for path in ("thumbnail/{}/1.jpg", "picture/{}/1.jpg", "card/{}/1", "points/{}"):
-            answer = client.request(method, f"/url-viz/{path.format('0' * 16)}")
-            assert answer.status_code == 405
+    def test_our_routes_only_read(self, client: TestClient) -> None:
+        for method, route in itertools.product(("POST", "PUT", "DELETE", "PATCH", "OPTIONS"), ROUTES):
+            answer = client.request(method, f"/url-viz/{route.format('0' * 16)}")
+            assert answer.status_code == 405, (method, route)
             assert "access-control-allow-origin" not in answer.headers
 
     def test_another_name_of_this_machine_opens_no_websocket(self) -> None:
@@ -214,6 +195,14 @@ class Payload:
         return os.system, (f"touch {self.mark}",)
 
 
+def parts_of_a_head(folder: Path) -> tuple[bytes, bytes]:
+    """The header of a good file, without its length, and what follows it."""
+    save_head(dice_head(), folder / "good.safetensors")
+    raw = (folder / "good.safetensors").read_bytes()
+    length = struct.unpack("<Q", raw[:8])[0]
+    return raw[8 : 8 + length], raw[8 + length :]
+
+
 class TestCheckpoints:
     def test_no_pickle_is_run_as_weights_of_ours(self, tmp_path: Path) -> None:
         (tmp_path / "head.safetensors").write_bytes(pickle.dumps(Payload(tmp_path / "owned")))
@@ -237,16 +226,14 @@ class TestCheckpoints:
     @pytest.mark.parametrize(
         "lie",
         [
-            pytest.param(lambda header, data: struct.pack("<Q", 2**63) + header + data, id="a header of 2^63 bytes"),
-            pytest.param(lambda header, data: struct.pack("<Q", 10**9) + header + data, id="longer than the file"),
-            pytest.param(lambda header, data: struct.pack("<Q", 0) + data, id="no header"),
+            lambda header, data: struct.pack("<Q", 2**63) + header + data,
+            lambda header, data: struct.pack("<Q", 10**9) + header + data,
+            lambda header, data: struct.pack("<Q", 0) + data,
         ],
+        ids=["a header of 2^63 bytes", "longer than the file", "no header"],
     )
-    def test_headers_that_lie_about_their_length(self, tmp_path: Path, lie: object) -> None:
-        save_head(dice_head(), tmp_path / "good.safetensors")
-        raw = (tmp_path / "good.safetensors").read_bytes()
-        length = struct.unpack("<Q", raw[:8])[0]
-        (tmp_path / "bad.safetensors").write_bytes(lie(raw[8 : 8 + length], raw[8 + length :]))  # type: ignore[operator]
+    def test_headers_that_lie_about_their_length(self, tmp_path: Path, lie: Callable[[bytes, bytes], bytes]) -> None:
+        (tmp_path / "bad.safetensors").write_bytes(lie(*parts_of_a_head(tmp_path)))
         with pytest.raises(CheckpointError):
             load_head(tmp_path / "bad.safetensors")
 
@@ -265,14 +252,12 @@ class TestCheckpoints:
         ids=["overlap", "huge", "backwards", "bfloat16", "unknown", "nested", "long number", "infinite"],
     )
     def test_headers_that_lie_about_their_tensors(self, tmp_path: Path, change: dict[str, dict[str, object]]) -> None:
-        save_head(dice_head(), tmp_path / "good.safetensors")
-        raw = (tmp_path / "good.safetensors").read_bytes()
-        length = struct.unpack("<Q", raw[:8])[0]
-        record = json.loads(raw[8 : 8 + length])
+        header, data = parts_of_a_head(tmp_path)
+        record = json.loads(header)
         for name, value in change.items():
             record[name] = record[name] | value
         header = json.dumps(record).encode()
-        (tmp_path / "bad.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + raw[8 + length :])
+        (tmp_path / "bad.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + data)
         with pytest.raises(CheckpointError):
             load_head(tmp_path / "bad.safetensors")
 

@@ -11,6 +11,7 @@ import pytest
 from streamlit import config
 from streamlit.config_option import ConfigOption
 
+from tests.browser.fixtures import HEALTH
 from tests.hostile.started import ROOT, STREAMLIT_RUN, URL_VIZ, Started, opens_as_it_is, started
 from tests.processes import run_python
 from tests.ui.test_auth import AUTH
@@ -25,6 +26,7 @@ options = config.get_config_options()
 print(json.dumps({name: [repr(option.value), option.where_defined] for name, option in options.items()}))
 """
 EVIL = "https://evil.example"
+UPLOAD = "/_stcore/upload_file"
 STRANGER = f"""
 [server]
 address = "0.0.0.0"
@@ -96,8 +98,8 @@ def test_no_option_of_the_working_folder_counts(tmp_path: Path, seed: int) -> No
 
 @pytest.fixture(scope="module")
 def among_strangers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """The app, started in a folder that has a stranger's settings and secrets."""
-    with started(left_by_a_stranger(tmp_path_factory.mktemp("set") / "data")) as app:
+    """The app, started in a folder that has a stranger's settings and secrets; it takes files of a megabyte."""
+    with started(left_by_a_stranger(tmp_path_factory.mktemp("set") / "data"), "--server.maxUploadSize=1") as app:
         yield app
 
 
@@ -107,6 +109,29 @@ class TestStartedInAStrangersFolder:
         assert among_strangers.opens_socket(Origin=f"http://{among_strangers.address}")
         assert not among_strangers.opens_socket(Origin=EVIL)
 
+    def test_no_other_site_uploads_or_deletes_and_no_other_name_is_answered(self, among_strangers: Started) -> None:
+        for method in ("PUT", "DELETE"):
+            assert among_strangers.ask(f"{UPLOAD}/session/file", method=method, body="x", Origin=EVIL).status == 403
+        assert among_strangers.ask("/").status == 200
+        assert among_strangers.ask("/", Host="evil.example").status == 400
+
+    def test_a_file_over_the_limit_is_refused_by_the_app_itself(self, among_strangers: Started) -> None:
+        """Whatever the scripts of its own page let through."""
+        cookie = among_strangers.ask(HEALTH).headers["set-cookie"].partition(";")[0]
+        headers = {"Cookie": cookie, "X_Xsrftoken": cookie.partition("=")[2]}
+        head = '--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+        with among_strangers.new_page() as message:
+            session = message.new_session.initialize.session_id
+            for size, status in ((1 << 19, 204), (2 << 20, 413)):
+                answer = among_strangers.ask(
+                    f"{UPLOAD}/{session}/file",
+                    method="PUT",
+                    body=f"{head}{'x' * size}\r\n--b--\r\n",
+                    Content_Type="multipart/form-data; boundary=b",
+                    **headers,
+                )
+                assert answer.status == status
+
     def test_no_agent_does(self, among_strangers: Started) -> None:
         answer = among_strangers.ask_agent()
         assert (answer.status, "does not serve the agent API" in answer.text) == (403, True)
@@ -115,7 +140,8 @@ class TestStartedInAStrangersFolder:
         assert among_strangers.ask("/url-viz/points/nothing").status == 404  # not 401, as where a login is asked for
 
     def test_nothing_of_theirs_reaches_a_page(self, among_strangers: Started) -> None:
-        assert b"evil" not in among_strangers.first_message().SerializeToString()
+        with among_strangers.new_page() as message:
+            assert b"evil" not in message.SerializeToString()
         assert "evil" not in among_strangers.ask("/_stcore/host-config").text
 
     def test_the_terminal_says_what_is_not_read(self, among_strangers: Started) -> None:
