@@ -17,6 +17,7 @@ from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.image_set import ImageSet
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
 from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -375,6 +376,26 @@ def test_a_queue_that_becomes_longer_at_its_end_says_why_and_goes_on(
     forget(image_set.root, workspace=home / "workspace")
 
 
+def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
+    app: str, own_set: ImageSet, open_page: OpenPage
+) -> None:
+    review = own_set.reviews.open(ReviewSpec("confusability", most=1))
+    one = int(review.ids[0])
+    path = str(own_set.row(one)["path"])
+    review.store(one, CardAnswer("keep"))
+    page = open_page(f"{app}/review?set={own_set.set_id}&review=confusability&most=1")
+    expect(page.get_by_role("heading", name="1 kept")).to_be_visible()
+    settled(page)
+    page.locator(".tile").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Drop Shortcut D").click()
+    eventually(lambda: state(own_set, path) == ("drop", None))
+    settled(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", name="1 dropped")).to_be_visible()
+
+
 @pytest.fixture(scope="module")
 def doubtful(home: Path) -> ImageSet:
     """Two classes under given embeddings, of which a fifth look like the other one."""
@@ -419,3 +440,12 @@ def test_ticked_labels_are_corrected_together_and_one_is_opened(
     expect(suggest).to_be_disabled()
     page.get_by_role("button", name="Undo").click()
     eventually(lambda: bool(doubtful.table()["label_checked"].isna().all()))
+
+
+def test_two_classes_that_overlap_are_shown_by_themselves(app: str, doubtful: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/review?set={doubtful.set_id}&model={doubtful.source.name}&review=mixed-up&as=table")
+    pair = doubtful.labels.confused().iloc[0]
+    expect(page.get_by_text(f"of {pair['class_a']} look like {pair['class_b']}")).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Both on Explore").click()
+    expect(page.locator(".pane").first).to_be_visible()

@@ -98,11 +98,21 @@ def test_a_pasted_picture_is_searched_with(app: str, zoo: ImageSet, open_page: O
     expect(searched.get_by_text("pasted-1.png")).to_be_visible()
 
 
-def test_a_search_is_left_by_a_click_or_by_the_browsers_back(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+def test_a_search_goes_on_from_a_hit_and_is_left_by_a_click_or_by_back(
+    app: str, zoo: ImageSet, open_page: OpenPage
+) -> None:
     page = open_page(f"{app}/?set={zoo.set_id}")
     page.locator(".tile").first.click()
     page.get_by_role("button", name="Search with this picture").click()
     expect(page.get_by_text("24 most similar")).to_be_visible()
+    settled(page)
+    first = page.url
+    page.locator(".tile").first.click()
+    expect(page).not_to_have_url(first)
+    settled(page)
+    page.go_back()
+    expect(page).to_have_url(first)
+    settled(page)
     page.go_back()
     expect(page.get_by_text("24 most similar")).to_have_count(0)
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()

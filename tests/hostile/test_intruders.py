@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import tarfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
@@ -73,6 +75,29 @@ class TestPaths:
         (roots / "loop").symlink_to(roots / "loop")
         with pytest.raises(FolderError, match="Choose"):  # outside, or no path at all
             allowed(roots / way if not way.startswith("~") else Path(way))
+
+    def test_a_file_outside_may_be_allowed_by_itself_and_never_what_holds_everything(
+        self, roots: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def script() -> None:
+            from url_viz.ui.widgets.open_folder import ask_for_folder
+
+            ask_for_folder()
+
+        monkeypatch.setenv("URL_VIZ_TOKEN", "on")
+        archive, at = roots.parent / "all.tar", AppTest.from_function(script).run()
+        with tarfile.open(archive, "w") as tar:
+            tar.add(roots.parent / "secret", "pictures")
+        for typed, why in ((archive.with_name("typo.tar"), "does not exist"), ("/", "the folders of all users")):
+            at.text_input[0].set_value(str(typed)).run()
+            assert why in at.error[0].value
+            assert not [button for button in at.button if button.label.startswith("Allow")]
+        at.text_input[0].set_value(str(archive)).run()
+        next(button for button in at.button if button.label == "Allow this file").click().run()
+        assert "tar archive" in at.markdown[0].value
+        assert allowed(archive) == archive
+        at.text_input[0].set_value(str(archive.parent / "secret")).run()
+        assert "Allow this folder" in [button.label for button in at.button]
 
     def test_no_id_of_an_image_set_is_a_path(self, client: TestClient) -> None:
         for set_id, route in itertools.product(TRAVERSALS, ROUTES):
