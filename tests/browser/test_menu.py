@@ -80,7 +80,12 @@ def test_a_tab_comes_back_by_link_back_and_menu(app: str, zoo: ImageSet, open_pa
 def test_the_menu_of_the_set_closes_once_something_is_chosen_in_it(
     app: str, zoo: ImageSet, open_page: OpenPage
 ) -> None:
-    page = open_page(f"{app}/settings?set={zoo.set_id}&tab=Jobs")
+    page = open_page(f"{app}/settings?set={zoo.set_id}&model=tf_efficientnet_lite2&tab=Jobs")
+    settled(page)
+    page.get_by_role("button", name="Folder and model").click()
+    page.get_by_test_id("stPopoverBody").get_by_text("tf_efficientnet_lite0").click()
+    expect(page).not_to_have_url(re.compile("model="))
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     choose_in_set_menu(page, "All models")
     expect_tab(page, "Models")
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
