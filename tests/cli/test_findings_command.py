@@ -11,6 +11,7 @@ from tests.annotated_sets import write_annotated
 from tests.cli.conftest import Run
 from tests.imaging.pictures import noise
 from tests.leaky import LEAKS, leaky_set
+from tests.read_sets import Shelf
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
@@ -18,8 +19,8 @@ from url_viz.reading import embed_folder
 
 
 @pytest.fixture(scope="module")
-def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return leaky_set(tmp_path_factory.mktemp("commands"))
+def image_set(shelf: Shelf) -> ImageSet:
+    return shelf(leaky_set)
 
 
 @pytest.mark.slow

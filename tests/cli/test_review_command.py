@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import given_set
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from tests.wrong_labels import WRONG, set_with_wrong_labels
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_with_wrong_labels(tmp_path_factory.mktemp("review"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(set_with_wrong_labels)
 
 
 @pytest.fixture

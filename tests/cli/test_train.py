@@ -1,6 +1,6 @@
 """The commands `train adapt` and `train pretrain`: jobs as of the app's pages, waited for, left alone, cancelled.
 
-tests/ui/test_pretrain_form.py waits for one of `pretrain`.
+tests/ui/test_adapt.py waits for one of `pretrain`.
 """
 
 import json

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from tests.read_sets import undecided
+from tests.read_sets import Shelf, undecided
 from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import DecisionError, FolderError, UsageError
 from url_viz.export.result_files import (
@@ -104,8 +104,8 @@ def test_markdown_is_bounded_as_a_whole() -> None:
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    return set_with_wrong_labels(tmp_path_factory.mktemp("answers"))
+def read(shelf: Shelf) -> ImageSet:
+    return shelf(set_with_wrong_labels)
 
 
 @pytest.fixture
