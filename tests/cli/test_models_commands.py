@@ -1,4 +1,4 @@
-"""The command `models evaluate`: the figures of the page, printed and as JSON, and what it needs."""
+"""The commands `models evaluate` (the figures of the page, printed and as JSON), `models second` and `embed --also`."""
 
 import html
 import json
@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Run
+from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, SECOND, set_times
 from tests.given import by_turns, dice, given_set
+from tests.imaging.pictures import write_folder
 from url_viz.base.wording import decimal
+from url_viz.base.workspace import Workspace
+from url_viz.cli.main import main
 from url_viz.evidence.evaluation import WITHIN, by_class, lead_over
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
+from url_viz.models.model import Model
+from url_viz.second_reading import VARIABLE
+from url_viz.store.about import known_sets
 
 COUNT = 40
 
@@ -97,3 +104,65 @@ def test_without_classes_it_says_what_it_needs(image_set: ImageSet, run: Run, tm
     assert "at least 20 pictures in two or more class folders" in told
     assert f"`python -m url_viz labels list {image_set.root}`" in told
     assert not (tmp_path / "e.json").exists()
+
+
+@pytest.fixture
+def run_by_head(
+    workspace: Path, head_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Run a command on a folder as read by `head_file`; what it prints."""
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+
+    def ran(command: str, folder: Path, *arguments: str, status: int = 0) -> str:
+        assert main([*command.split(), str(folder), "--model", str(head_file), *arguments]) == status
+        shown = capsys.readouterr()
+        return shown.err + shown.out
+
+    return ran
+
+
+def test_a_second_model_from_reading_to_leaving_it_out(
+    tmp_path: Path, head_file: Path, second_model: Model, run_by_head: Run
+) -> None:
+    folder = write_folder(tmp_path / "zoo", 6)
+    assert f"and with {SECOND} beside it" in run_by_head("embed", folder, "--also", second_model.name)
+    assert f"by two models: dice, which looks twice, and {SECOND}" in run_by_head("models second", folder)
+    assert f"by two models (also {SECOND})" in run_by_head("rank", folder)
+    assert f"by dice alone; {SECOND} has read the pictures too" in run_by_head("models second", folder, "--ask", "no")
+    assert "two models" not in run_by_head("rank", folder)
+    assert "by two models" in run_by_head("models second", folder, "--ask", "yes")
+    write_folder(folder, 1, start=6)
+    said = run_by_head("embed", folder)
+    assert f"{SECOND} has not read all of these pictures" in said
+    assert f"--also {SECOND}" in said
+    assert "alone" in run_by_head("models second", folder)
+    assert "is the first model already" in run_by_head("embed", folder, "--also", str(head_file), status=1)
+
+
+@pytest.mark.usefixtures("second_model")
+def test_a_new_folder_is_read_by_a_second_model_unless_it_is_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_by_head: Run
+) -> None:
+    def read(name: str, *options: str) -> str:
+        return run_by_head("embed", write_folder(tmp_path / name, 6), "--device", "cpu", *options)
+
+    assert SECOND not in read("switched off for all")
+    monkeypatch.delenv(VARIABLE)
+    assert SECOND not in read("switched off", "--one-model")
+    said = read("new")
+    assert said.index("neighbours 6 of 6") < said.index(f"read, {SECOND} 6 of 6") < said.index("by two models: dice")
+    assert f"models second {tmp_path / 'new'} --ask no" in said
+    assert f"and with {SECOND} beside it" in said
+
+
+@pytest.mark.usefixtures("second_model")
+@pytest.mark.parametrize("options", [("--also", SECOND), ()], ids=["named", "unasked"])
+def test_the_second_reads_in_the_precision_of_the_first_whatever_was_measured_of_it(
+    workspace: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, run_by_head: Run, options: tuple[str, ...]
+) -> None:
+    set_times(workspace, BF16_IS_QUICKER)
+    set_times(workspace, FLOAT32_IS_QUICKER, name=SECOND)
+    monkeypatch.delenv(VARIABLE)
+    run_by_head("embed", folder, "--device", "cpu", *options)
+    [(_, about)] = known_sets(Workspace.at(workspace))
+    assert [space.precision for space in about.spaces] == ["bf16", "bf16"]
