@@ -9,8 +9,7 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from tests.browser.harness_components import answer_card, answer_points, answer_thumbnail, gallery_page, map_page
-from tests.browser.harness_gallery_decide import decide_page
-from tests.browser.harness_grid import answer_tiles, grid_page
+from tests.browser.harness_decide import answer_tiles, decide_page, grid_page
 from tests.browser.harness_map import answer_mask, answer_representatives, styles_page
 from url_viz.ui.http import routes
 

@@ -39,10 +39,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Started:
-    """A running server: its address as host and port, and all that it has printed so far."""
+    """A running server: its address as host and port, its process, and all that it has printed so far."""
 
     address: str
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     @property
     def port(self) -> int:
@@ -102,15 +103,17 @@ class Started:
 def started(
     folder: Path, *options: str, start: Sequence[str] = URL_VIZ, environment: Mapping[str, str] | None = None
 ) -> Iterator[Started]:
-    """The app's server as a process of its own in `folder`, from when it answers."""
+    """The app's server as a process of its own in `folder`, in a group of its own, from when it answers."""
     port = free_port()
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environment or {})}
     command = [sys.executable, *start, f"--server.port={port}", "--server.headless=true", *options]
     with tempfile.NamedTemporaryFile("w+") as log:
-        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             await_health(f"http://127.0.0.1:{port}{HEALTH}", process, log)
-            yield Started(f"127.0.0.1:{port}", Path(log.name))
+            yield Started(f"127.0.0.1:{port}", Path(log.name), process)
         finally:
             process.terminate()
             process.wait(timeout=120)

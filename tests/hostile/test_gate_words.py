@@ -1,6 +1,7 @@
 """A gate on names, classes, reasons and policies of any text: what it prints and writes stays what it is."""
 
 import io
+import re
 from contextlib import redirect_stdout
 from typing import TextIO, cast, get_args
 from xml.etree import ElementTree
@@ -52,15 +53,14 @@ def test_whatever_it_says_is_text(result: GateResult) -> None:
     assert len(list(ElementTree.fromstring(junit(result)).iter("testcase"))) == len(result.rules)
     text = markdown(result)
     assert len(text) <= MOST_BYTES
-    told = text.decode()
-    assert told.replace(r"\<", "").count("<") == 2 * told.count("<details>") + 2 * told.count("<summary>"), (
-        "no other HTML"
-    )
-    for line in (line for line in told.splitlines() if line.startswith("<details>")):
-        name = line.removeprefix("<details><summary>").removesuffix("</summary>")
-        assert "<" not in name, "a backslash escapes nothing there"
-    rows = [line.replace(r"\|", "") for line in told.splitlines() if line.startswith("|")]
-    assert all(row.count("|") == 4 for row in rows)
+    for line in text.decode().splitlines():
+        if line.startswith("<details>"):
+            name = line.removeprefix("<details><summary>").removesuffix("</summary>")
+            assert "<" not in name, "a backslash escapes nothing there"
+            continue
+        bare = re.sub(r"\\.", "", line)  # without what is escaped
+        assert "<" not in bare or line == "</details>", "no other HTML"
+        assert bare.count("|") == 4 or not line.startswith("|")
 
 
 BOUNDS = st.sampled_from(["1%", "101%", "-1%", "1e9%"])
@@ -78,4 +78,5 @@ def test_a_policy_of_anything_is_read_or_refused(values: dict[str, object]) -> N
         policy = policy_of(values)
     except UsageError:
         return
-    assert all(bound.holds(0, 1) for bound in (*policy.bounds.values(), *policy.by_class.values()))
+    of_classes = (bound for bounds in policy.by_class.values() for bound in bounds.values())
+    assert all(bound.holds(0, 1) for bound in (*policy.bounds.values(), *of_classes))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
+from tests.hostile.zoo import Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
 from tests.processes import embed_words, run_python
 from url_viz.base.progress import Progress
@@ -73,6 +73,7 @@ def test_every_good_picture_is_embedded_at_its_size(zoo: Zoo) -> None:
             row = table.loc[image_id(case.path)]
             assert (row["width"], row["height"]) == case.size, case.path
     assert all(zoo.image_set.files.path(number).exists() for number in table.index)
+    assert zoo.image_set.core.store.thumbnails([image_id(b"good/large.png")]), "60 megapixels were truly decoded"
     embeddings = zoo.image_set.embeddings()
     assert np.isfinite(embeddings).all()
     assert (np.linalg.norm(embeddings, axis=1) > 0).all()
@@ -121,13 +122,6 @@ def test_one_file_at_three_paths_is_three_rows_and_one_content(zoo: Zoo) -> None
     group = table.loc[["twice/here.png", "twice/symlink.png", "twice/hardlink.png"], "twin_group"]
     assert group.nunique() == 1
     assert not [path for path in table.index if path.startswith(("twice/loop", "twice/again"))]
-
-
-def test_a_large_picture_is_the_same_picture_as_a_small_one(zoo: Zoo) -> None:
-    """One colour is one colour at any size: 60 megapixels were truly decoded, not guessed."""
-    large = zoo.image_set.row(image_id(b"good/large.png"))
-    assert (large["width"], large["height"]) == LARGE
-    assert zoo.image_set.core.store.thumbnails([int(large["id"])])
 
 
 class TestWhileItIsRead:

@@ -2,17 +2,14 @@
 
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.fixtures import ROOT, await_health, eventually, free_port
+from tests.browser.fixtures import eventually
+from tests.hostile.started import started
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import open_set
 from url_viz.jobs import Job, cancel_job, list_jobs
@@ -21,26 +18,6 @@ from url_viz.models.model_names import DEFAULT
 pytestmark = [pytest.mark.browser, pytest.mark.torture]
 PICTURES = 500
 """Pictures in the demo image set."""
-
-
-@contextmanager
-def app(workspace: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """The app as a shell starts it, in a process group of its own: its address, and its process."""
-    port = free_port()
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    words = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
-    variables = {**os.environ, "URL_VIZ_HOME": str(workspace)}
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            words, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            await_health(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}", process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=120)
 
 
 @pytest.fixture
@@ -64,24 +41,25 @@ def test_a_job_outlives_the_app_that_started_it(chromium: Browser, workspace: Pa
         found = job()
         return found is not None and found.state == "running"
 
-    with app(workspace) as (address, process):
+    environment = {"URL_VIZ_HOME": str(workspace)}
+    with started(workspace.parent, environment=environment) as app:
         page = chromium.new_page()
-        page.goto(address)
+        page.goto(f"http://{app.address}")
         page.get_by_role("button", name="Try the demo pictures").click()
         eventually(is_running)
-        os.killpg(process.pid, how)  # as Ctrl-C does: the server and all that it started in its group
-        process.wait(timeout=120)
+        os.killpg(app.process.pid, how)  # as Ctrl-C does: the server and all that it started in its group
+        app.process.wait(timeout=120)
         page.close()
-    started = job()
-    assert started is not None
-    assert started.status().is_live, "the job went with the app"
-    eventually(lambda: not started.status().is_live)
-    assert started.state == "succeeded"
-    set_id = started.about["set_id"]
+    begun = job()
+    assert begun is not None
+    assert begun.status().is_live, "the job went with the app"
+    eventually(lambda: not begun.status().is_live)
+    assert begun.state == "succeeded"
+    set_id = begun.about["set_id"]
     table = open_set(set_id, model=DEFAULT, workspace=home).table()
     assert (len(table), table["id"].nunique()) == (PICTURES, PICTURES)
-    with app(workspace) as (address, _):
+    with started(workspace.parent, environment=environment) as app:
         page = chromium.new_page()
-        page.goto(f"{address}/?set={set_id}")
+        page.goto(f"http://{app.address}/?set={set_id}")
         expect(page.get_by_text(f"{PICTURES} pictures", exact=False).first).to_be_visible()
         page.close()

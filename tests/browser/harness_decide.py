@@ -1,10 +1,12 @@
-"""A grid of many pictures.
+"""A gallery of a few pictures and a grid of many, to decide in.
 
-Query parameters: run (names the decisions), n, ask (decisions on more pictures are asked about), busy (how many seconds
-an action waits for another process that writes).
+Query parameters: run (names the decisions), n, busy (how many seconds an action waits for another process that writes);
+of the gallery also slow (seconds that a run takes at least), only (show only pictures without a decision), and a run
+takes as long as there is a file beside its decisions that ends in `.held`.
 """
 
 import sys
+import time
 from collections import Counter
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -24,7 +27,7 @@ from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.open_sets import GridOrder, cache_order, cached_orders
 from url_viz.ui.session import Key
 from url_viz.ui.widgets.decide import handle_gallery_actions
-from url_viz.ui.widgets.gallery import INLINE, GalleryAction, Pane, Side, chosen_ids, show_grid
+from url_viz.ui.widgets.gallery import INLINE, GalleryAction, Pane, Side, chosen_ids, show_gallery, show_grid
 
 KEY: Key[MutableMapping[str, object]] = Key("grid")
 
@@ -34,6 +37,21 @@ class Holder:
     """As much of an image set as deciding needs."""
 
     decisions: Decisions
+    count: int
+
+    @property
+    def core(self) -> "Holder":
+        """An image set has its ids there."""
+        return self
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Of its pictures."""
+        return FIRST_ID + np.arange(self.count, dtype=np.int64)
+
+    def row(self, image_id: int) -> dict[str, str]:
+        """Where the picture is."""
+        return {"path": f"{image_id}.jpg"}
 
 
 def decisions_of(run: str, count: int) -> Decisions:
@@ -86,7 +104,7 @@ def grid_page() -> None:
     shown = ("ambiguous", "clear") if side == "both" else (side,)
 
     def handle(actions: tuple[GalleryAction, ...]) -> None:
-        handle_gallery_actions(Holder(decisions), actions)  # type: ignore[arg-type]
+        handle_gallery_actions(Holder(decisions, count), actions)  # type: ignore[arg-type]
 
     show_grid(
         [pane_of(*panes[one], decisions, run) for one in shown],
@@ -98,3 +116,26 @@ def grid_page() -> None:
         on_click=note_click,
     )
     show_clicked()
+
+
+def decide_page() -> None:
+    query = st.query_params
+    count = int(query.get("n", 12))
+    decisions = decisions_of(query["run"], count)
+    decision_log.BUSY_S = float(query.get("busy", 30))
+
+    def handle(actions: tuple[GalleryAction, ...]) -> None:
+        handle_gallery_actions(Holder(decisions, count), actions)  # type: ignore[arg-type]
+
+    now = decisions.now().decision.tolist()
+    time.sleep(float(query.get("slow", 0)))
+    while Path(sys.argv[-1], f"{query['run']}.held").exists():
+        time.sleep(0.02)
+    tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
+    if "only" in query:
+        tiles = [tile for tile in tiles if tile.decision is None]
+    show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle, on_click=note_click)
+    show_clicked()
+    st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.text(f"runs {st.session_state['runs']}")
