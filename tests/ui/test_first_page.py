@@ -81,7 +81,9 @@ def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
     at.button(key="read_typed").click().run()
     [job] = list_jobs(home)
     assert job.about["folder"] == str(folder)
-    assert not {"one_model", "also"} & set(call_of(job).given), "tests/cli/test_models_commands.py reads by this command"
+    assert not {"one_model", "also"} & set(call_of(job).given), (
+        "tests/cli/test_models_commands.py reads by this command"
+    )
     assert at.session_state["chosen_set"] is not None
 
 
