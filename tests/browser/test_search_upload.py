@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -120,4 +121,4 @@ def test_a_search_goes_on_from_a_hit_and_is_left_by_a_click_or_by_back(
     expect(page.get_by_text("24 most similar")).to_be_visible()
     page.get_by_role("button", name="Back to the map").click()
     expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
-    assert "search=" not in page.url
+    expect(page).not_to_have_url(re.compile("search="))
