@@ -23,8 +23,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from tests.imaging.pictures import write_folder
+from tests.leaky import leaky_set
 from tests.pipeline.reader import Reader
-from tests.read_sets import Shelf, copied
+from tests.read_sets import Shelf, copied, undecided
+from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.image_set import ImageSet
 from url_viz.models.head import Head, HeadProvenance, save_head
@@ -348,6 +350,30 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
         return copied(once, base / once.root.name, home=base / "home")
 
     return take
+
+
+@pytest.fixture(scope="module")
+def mislabelled_once(shelf: Shelf) -> ImageSet:
+    """A set with two wrong labels, for the tests of a module."""
+    return shelf(set_with_wrong_labels)
+
+
+@pytest.fixture
+def mislabelled(mislabelled_once: ImageSet) -> ImageSet:
+    """The same with nothing decided, no review begun."""
+    return undecided(mislabelled_once)
+
+
+@pytest.fixture(scope="module")
+def leaky_once(shelf: Shelf) -> ImageSet:
+    """A set with one of everything that is to be found first, for the tests of a module."""
+    return shelf(leaky_set)
+
+
+@pytest.fixture
+def leaky(leaky_once: ImageSet) -> ImageSet:
+    """The same with nothing decided, no review begun."""
+    return undecided(leaky_once)
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from PIL import Image
 from tests.annotated_sets import write_annotated
 from tests.cli.conftest import Run
 from tests.imaging.pictures import noise
-from tests.leaky import LEAKS, leaky_set
-from tests.read_sets import Shelf
+from tests.leaky import LEAKS
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
@@ -19,8 +18,8 @@ from url_viz.reading import embed_folder
 
 
 @pytest.fixture(scope="module")
-def image_set(shelf: Shelf) -> ImageSet:
-    return shelf(leaky_set)
+def image_set(leaky_once: ImageSet) -> ImageSet:
+    return leaky_once
 
 
 @pytest.mark.slow

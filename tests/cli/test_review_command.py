@@ -9,23 +9,16 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import given_set
-from tests.read_sets import Shelf, undecided
-from tests.wrong_labels import WRONG, set_with_wrong_labels
+from tests.wrong_labels import WRONG
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    """Nothing decided, and the label that of the folders."""
-    return undecided(read)
+def image_set(mislabelled: ImageSet) -> ImageSet:
+    return mislabelled
 
 
 def labelled(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:

@@ -7,8 +7,6 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from tests.read_sets import Shelf, undecided
-from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import DecisionError, FolderError, UsageError
 from url_viz.export.result_files import (
     COLUMNS,
@@ -103,15 +101,9 @@ def test_markdown_is_bounded_as_a_whole() -> None:
     assert f"And {120 - text.count(b'<details>'):,} more broken rules: see --json." in lines
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    """Nothing answered."""
-    return undecided(read)
+def image_set(mislabelled: ImageSet) -> ImageSet:
+    return mislabelled
 
 
 def answered(image_set: ImageSet, count: int = 6) -> pd.DataFrame:

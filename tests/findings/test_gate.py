@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.given import by_turns, given_set
-from tests.leaky import BLANK, BROKEN, BURST, COPY, LEAKS, NEAR, WRONG, leaky_set
+from tests.leaky import BLANK, BROKEN, BURST, COPY, LEAKS, NEAR, WRONG
 from tests.object_sets import write_objects
-from tests.read_sets import Shelf, undecided
 from url_viz.base.errors import UsageError
 from url_viz.findings.findings import rules
 from url_viz.findings.gate import Bound, GateResult, RuleResult, policy_of, read_policy
@@ -72,14 +71,9 @@ def test_bounds_by_hand() -> None:
     assert not Bound(2).holds(3, 1000)
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(leaky_set)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    return undecided(read)
+def image_set(leaky: ImageSet) -> ImageSet:
+    return leaky
 
 
 EVERYTHING = {

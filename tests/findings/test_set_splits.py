@@ -10,7 +10,6 @@ from PIL import Image
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
-from tests.read_sets import Shelf, undecided
 from url_viz.base.errors import ImageSetError
 from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
@@ -20,14 +19,9 @@ from url_viz.review.cards import CardAnswer
 from url_viz.store.decisions.decisions import Judgement
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(leaky_set)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    return undecided(read)
+def image_set(leaky: ImageSet) -> ImageSet:
+    return leaky
 
 
 def counts(image_set: ImageSet) -> dict[str, int]:

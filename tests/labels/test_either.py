@@ -5,8 +5,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.read_sets import Shelf, undecided
-from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import DecisionError
 from url_viz.cli.main import main
 from url_viz.columns.filters import OneOf, ReviewSpec, Scope, filter_in_words
@@ -19,14 +17,9 @@ from url_viz.versions.set_diffs import diff_versions
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    return undecided(read)
+def image_set(mislabelled: ImageSet) -> ImageSet:
+    return mislabelled
 
 
 def id_of(image_set: ImageSet, path: str) -> int:

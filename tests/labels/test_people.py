@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from tests.read_sets import Shelf, undecided
 from tests.ui.pages import opened, words
-from tests.wrong_labels import set_with_wrong_labels
 from url_viz.cli.main import main
 from url_viz.columns.filters import ReviewSpec
 from url_viz.export.report import report_html
@@ -72,22 +70,16 @@ def test_agreement_by_people_and_by_ambiguity() -> None:
     assert agreement([None], np.zeros(1)).words.startswith("No label was answered by two people yet")
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
+def image_set(mislabelled: ImageSet) -> ImageSet:
     """Four pictures that Anna and Ben answered; they differ on the second, and on whether the third is both."""
-    image_set = undecided(read)
-    ids = image_set.table()["id"][:4].tolist()
+    ids = mislabelled.table()["id"][:4].tolist()
     for who, answers in {
         "anna": ["cat", "cat", "cat", "dog"],
         "ben": ["cat", "dog", ("dog", "cat"), "dog"],
     }.items():
-        image_set.labels.give(dict(zip(ids, answers, strict=True)), who=who)
-    return image_set
+        mislabelled.labels.give(dict(zip(ids, answers, strict=True)), who=who)
+    return mislabelled
 
 
 @slow

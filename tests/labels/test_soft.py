@@ -13,8 +13,6 @@ import timm
 import torch
 
 from examples.soft_labels import SoftPictures, lightning_module, train_with_timm
-from tests.read_sets import Shelf, undecided
-from tests.wrong_labels import set_with_wrong_labels
 from url_viz.base.errors import ImageSetError
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
@@ -50,21 +48,15 @@ def test_classes_called_as_the_first_columns_get_a_number() -> None:
     assert column_names(["cat", "label", "path", "path_2"]) == ["cat", "label_2", "path_2", "path_2_2"]
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
+def image_set(mislabelled: ImageSet) -> ImageSet:
     """One cat rightly a dog, too; one of which two people think otherwise; one dropped."""
-    image_set = undecided(read)
-    first, second, third = image_set.table()["id"][:3].tolist()
-    image_set.labels.give({first: ("cat", "dog")})
-    image_set.labels.give({second: "cat"}, who="anna")
-    image_set.labels.give({second: ("fox", "cat")}, who="ben")
-    image_set.decisions.decide([third], "drop")
-    return image_set
+    first, second, third = mislabelled.table()["id"][:3].tolist()
+    mislabelled.labels.give({first: ("cat", "dog")})
+    mislabelled.labels.give({second: "cat"}, who="anna")
+    mislabelled.labels.give({second: ("fox", "cat")}, who="ben")
+    mislabelled.decisions.decide([third], "drop")
+    return mislabelled
 
 
 @slow

@@ -11,7 +11,7 @@ import pytest
 
 from tests.findings.declared import declare
 from tests.given import dice, given_set
-from tests.read_sets import Shelf, copied, opened_again, undecided
+from tests.read_sets import copied, opened_again
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.base.errors import ImageSetError, WorkspaceError
 from url_viz.columns.filters import ReviewSpec, review_as_query
@@ -31,15 +31,9 @@ from url_viz.ui.review.desk import desk_state, opened_review
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def read(shelf: Shelf) -> ImageSet:
-    return shelf(set_with_wrong_labels)
-
-
 @pytest.fixture
-def image_set(read: ImageSet) -> ImageSet:
-    """Nothing decided, no review begun."""
-    return undecided(read)
+def image_set(mislabelled: ImageSet) -> ImageSet:
+    return mislabelled
 
 
 def ids_of(image_set: ImageSet, *paths: str) -> list[int]:

@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.findings.test_shortcuts import write_planted
 from tests.given import given_set
 from tests.imaging.pictures import noise
-from tests.leaky import leaky_set
-from tests.read_sets import Shelf, copied
+from tests.read_sets import copied
 from tests.ui.pages import opened, panes, stacked, with_picture, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import NameContains, OneOf, ReviewSpec, Scope
@@ -141,10 +140,9 @@ def test_without_classes_the_reason_that_explains_most_takes_the_place(image_set
 
 
 @pytest.fixture
-def leaky(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    image_set = shelf(leaky_set)
-    monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
-    return image_set
+def leaky(leaky: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(leaky.workspace.root))
+    return leaky
 
 
 def test_what_matters_most_is_named_and_opens_its_queue(leaky: ImageSet) -> None:
