@@ -43,6 +43,9 @@ def test_names_are_listed_all_or_the_first() -> None:
 def test_what_is_said_of_pictures_is_said_of_objects() -> None:
     said = "Of two pictures, a picture. A picture; Pictures, the picture."
     assert for_objects(said) == "Of two objects, an object. An object; Objects, the object."
+    assert for_objects("Pictures of “a picture frame” and “Pictures”, by “x") == (
+        "Objects of “a picture frame” and “Pictures”, by “x"
+    )
 
 
 def test_an_irregular_plural_is_given() -> None:

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
-from tests.read_sets import copied
-from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
+from tests.read_sets import copied, opened_again
+from url_viz.base.errors import DecisionError, FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.reading import embed_folder
 from url_viz.store.columns.imported_columns import Import, columns_version, import_name, imported_names
 from url_viz.store.columns.user_files import Values
+from url_viz.store.decisions.decisions import Decisions
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +185,19 @@ class TestLabels:
         assert again.table()["label"].isna().all()
         again.labels.use("folders")
         assert image_set.table()["label"].tolist() == ["cat"] * 3 + ["dog"] * 3  # another snapshot sees it too
+
+    def test_a_merge_that_comes_second_says_so(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        other, decisions_by = opened_again(image_set), image_set.core.decisions_by
+
+        def after_the_other(who: str | None) -> Decisions:
+            other.labels.merge("cat", "fox")
+            return decisions_by(who)
+
+        monkeypatch.setattr(image_set.core, "decisions_by", after_the_other)
+        with pytest.raises(DecisionError, match="No picture is labelled 'cat' any more: another"):
+            image_set.labels.merge("cat", "dog")
+        assert image_set.table()["label"].tolist() == ["fox"] * 3 + ["dog"] * 3
+        assert len(image_set.decisions.history()) == 1
 
     def test_folders_are_the_label_again_when_its_column_goes_or_is_replaced(self, image_set: ImageSet) -> None:
         image_set.columns.add(table_of(kind=list("ababab")))

@@ -366,6 +366,22 @@ class TestAnswers:
         assert len(image_set.decisions.history()) == before + 1, "the other one is stored"
         image_set.decisions.undo()
 
+    def test_answers_to_a_review_that_is_no_more_are_refused_so_that_none_waits_forever(
+        self, image_set: ImageSet, client: TestClient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As of an order by a column that the set has lost, or of doubtful labels where all labels went."""
+        url = answers_url(image_set, ReviewSpec("no_such_order"))
+        before = image_set.decisions.version
+        answers = (self.RECORD | {"id": "5", "late": True}, self.RECORD | {"sequence": 4, "id": "6"})
+        answer = self.post(client, url, *answers)
+        assert answer.status_code == 200
+        assert [each["sequence"] for each in answer.json()["refused"]] == [3, 4]
+        assert {each["message"] for each in answer.json()["refused"]} == {
+            "This review can no longer be opened: an answer to it was left out. Begin another on the Review page."
+        }
+        assert "no_such_order" in capsys.readouterr().err
+        assert image_set.decisions.version == before
+
     def test_of_what_is_gone_nothing_is_kept(self, client: TestClient) -> None:
         for place in ("0" * 16 + "?review=entropy&desk=x", "uploads.k.entropy?desk=x"):
             assert self.post(client, f"/url-viz/answers/{place}", self.RECORD | {"id": "1"}).status_code == 410

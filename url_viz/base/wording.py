@@ -5,7 +5,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from itertools import chain, count, islice, takewhile
+from itertools import chain, count, cycle, islice, takewhile
 
 MISSING = "–"
 """Stands for a figure that could not be computed."""
@@ -119,9 +119,17 @@ def chance(probability: float) -> str:
 
 
 def for_objects(words: str) -> str:
-    """Words about pictures as words about objects: "a picture" as "an object", "Pictures" as "Objects"."""
-    with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", words)
-    return with_article.replace("picture", "object").replace("Picture", "Object")
+    """Words about pictures as words about objects: "a picture" as "an object", "Pictures" as "Objects".
+
+    What stands in “quotes” is a name, and stays.
+    """
+
+    def said(own: str) -> str:
+        with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", own)
+        return with_article.replace("picture", "object").replace("Picture", "Object")
+
+    parts = re.split("(“[^”]*”)", words)
+    return "".join(part if is_name else said(part) for part, is_name in zip(parts, cycle((False, True)), strict=False))
 
 
 def standing(rank: float, *, of: str = "") -> str:

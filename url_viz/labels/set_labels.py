@@ -233,6 +233,11 @@ class SetLabels(SetSubject):
             there = first_of([*map(repr, self.classes())])
             raise DecisionError(f"No picture is labelled {label!r}. There are {there}.")
         action = self._core.decisions_by(who).merge(self._core.ids[has].tolist(), label, into, source=self.source)
+        if not action.count:
+            raise DecisionError(
+                f"No picture is labelled {label!r} any more: another change came first. See what there is: "
+                f"`{command('labels', 'list', self._core.root)}`."
+            )
         return replace(action, note=self._note_on_new([into]))
 
     def give(self, labels: Mapping[int, LabelAnswer | None], *, who: str | None = None) -> Action:

@@ -82,6 +82,7 @@ _UNFETCHED = (
     'picture does not give it now.<tspan x="160" dy="24">Its thumbnail and values are kept.</tspan></text></svg>'
 )
 """Takes the place of a picture that object storage does not give; browsers show it whatever the status."""
+_CLOSED = "This review can no longer be opened: an answer to it was left out. Begin another on the Review page."
 _OUTSIDE = "This is outside the folders that the app may read."
 
 Answer = Callable[[Request], Response]
@@ -189,7 +190,12 @@ def _answers_taken(body: bytes, request: Request) -> Response:
         answers = [answer for record in records if (answer := parse_answer(record)) is not None]
     except (ValueError, TypeError, LookupError, RecursionError):
         return PlainTextResponse("These are no answers.", status_code=400)
-    here = open_reviews.get(request.query_params.get("desk", "")) or _reopened(request)
+    try:
+        here = open_reviews.get(request.query_params.get("desk", "")) or _reopened(request)
+    except ImageSetError as error:
+        print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
+        refused = [{"sequence": answer.sequence, "message": _CLOSED} for answer in answers]
+        return JSONResponse({"refused": refused, "stepped": None})
     if here is None:
         return PlainTextResponse(_GONE, status_code=410)
     return JSONResponse(take_answers(here, answers, who=user_name(request.cookies)))
