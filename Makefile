@@ -27,10 +27,12 @@ quick lowest: WORKERS := 2
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
-$(VENV)/.app: requirements.txt
+$(VENV)/.app: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m url_viz models prepare > /dev/null
+	@# For the command of that name, which messages advise.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/url-viz models prepare > /dev/null
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt

@@ -37,7 +37,7 @@ FROM_FILE = re.compile(r"((?:`[\w.]+`(?:, | and )?)+) (?:in|of) `([\w/]+/\w+\.(?
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools|experiments)\b.*)$", re.MULTILINE)
 
-IN_TEXT = re.compile(r"`(?:(?:python -m url_viz|url-viz) )?([a-z-]+ [\w-][^`\n]*)`")
+IN_TEXT = re.compile(r"`(?:url-viz )?([a-z-]+ [\w-][^`\n]*)`")
 
 
 def commands() -> list[str]:
@@ -198,7 +198,7 @@ def test_commands_in_a_sentence_exist() -> None:
 
 
 def test_what_make_runs_is_a_command() -> None:
-    lines = re.findall(r"-m url_viz ([a-z-]+(?: [a-z-]+)*)", (ROOT / "Makefile").read_text())
+    lines = re.findall(r"url-viz ([a-z-]+(?: [a-z-]+)*)", (ROOT / "Makefile").read_text())
     assert lines
     assert all(find_words(line.split()) is not None for line in lines)
 

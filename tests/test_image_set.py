@@ -172,7 +172,7 @@ class TestTable:
         path = image_set.files.path(image)
         assert path == pictures / "cat" / "0002.jpg"
         away = path.rename(path.with_suffix(".away"))
-        with pytest.raises(ImageSetError, match=r"cat/0002\.jpg.*url_viz embed"):
+        with pytest.raises(ImageSetError, match=r"cat/0002\.jpg.*url-viz embed"):
             image_set.files.path(image)
         away.rename(path)
         with pytest.raises(ImageSetError, match="no picture with id 1 "):
@@ -355,7 +355,7 @@ class TestOpening:
         folder = tmp_path / "my holiday"
         folder.mkdir()
         for act in (open_image_set, forget):
-            with pytest.raises(ImageSetError, match=rf"my holiday' was not read yet .*url_viz embed '{folder}'"):
+            with pytest.raises(ImageSetError, match=rf"my holiday' was not read yet .*url-viz embed '{folder}'"):
                 act(folder, workspace=workspace)
         assert not (workspace / "sets").exists()
 
@@ -400,7 +400,7 @@ class TestForgetting:
         for about in (workspace / "sets").glob("*/set*.json"):
             about.write_text("{")
         for act in (open_image_set, lambda *_, **__: embed_folder(folder, model=model, workspace=workspace)):
-            with pytest.raises(WorkspaceError, match="python -m url_viz sets repair FOLDER"):
+            with pytest.raises(WorkspaceError, match="url-viz sets repair FOLDER"):
                 act(folder, workspace=workspace)
         forget(folder, workspace=workspace)
         assert len(embed_folder(folder, model=model, workspace=workspace)) == 6

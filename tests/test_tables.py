@@ -282,9 +282,9 @@ def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
     value, _, interval = by["ambiguity"].partition(" ")
     told = f"by {value.removeprefix('+')} points {interval}, out of the {by['oracle'].split()[0].removeprefix('+')} of"
     assert told in words_of("look.md")
-    assert f"by *uncertainty* by {by['uncertainty'].removeprefix('+')}" in words_of("look.md")
+    assert f"by `uncertainty` by {by['uncertainty'].removeprefix('+')}" in words_of("look.md")
     database = [float(row.split("|")[3].split()[0].replace("−", "-")) for row in table.splitlines()[2:]]
-    assert max(database) < 1, "a point at most"
+    assert max(database) < 1, "one point at most"
     assert (ROOT / "docs" / "safe_retrieval.svg").read_text("utf-8") == safe_retrieval.drawing(figures)
 
 
@@ -422,8 +422,8 @@ def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
 def test_what_a_review_finds_is_told_and_drawn_from_its_figures() -> None:
     config, findings = review.read_findings(review.FIGURES)
     told = (ROOT / "docs" / "review.md").read_text("utf-8")
-    rows = ("| **suspects", "| entropy", "| random", "cleanlab, margin")
-    columns = ("queue", "wrong labels, 2% looked at", "10%", "blank, 2 / 5 / 10 / 20 %")
+    rows = ("| **suspects", "| entropy", "| label doubt", "| random", "| cleanlab")
+    columns = ("queue", "wrong labels, 2% looked at", "10%", "blank, 2 / 5 / 10 / 20 %", "blurred", "of another set")
     assert part_of(review.found_table(findings), rows=rows, columns=columns) in told
     drawn = (ROOT / "docs" / "screenshots" / "review-queues.svg").read_text("utf-8")
     assert review_figure.figure(findings.curves, config["looked"]) == drawn

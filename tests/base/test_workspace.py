@@ -82,7 +82,7 @@ class TestOpening:
         about = Workspace.at(tmp_path).about
         about.write_text(sealed({"schema_version": SCHEMA_VERSION - 1}))
         before = about.read_bytes()
-        with pytest.raises(WorkspaceError, match=r"schema 1, .*\$URL_VIZ_HOME, and .*`python -m url_viz embed FOLDER`"):
+        with pytest.raises(WorkspaceError, match=r"schema 1, .*\$URL_VIZ_HOME, and .*`url-viz embed FOLDER`"):
             Workspace.at(tmp_path)
         assert about.read_bytes() == before
 

@@ -102,9 +102,7 @@ class TestEmbed:
         (folder / "data.yaml").write_text("names: [cat]")
         shown = run("embed", str(folder), "--device", "cpu", "--precision", "exact", "--strict")
         assert f"6 pictures in {folder}, read with {DEFAULT} on cpu" in shown
-        assert (
-            f"data.yaml marks objects in pictures. To read these: python -m url_viz embed {folder}/data.yaml" in shown
-        )
+        assert f"data.yaml marks objects in pictures. To read these: url-viz embed {folder}/data.yaml" in shown
 
     def test_bad_files_are_listed_and_fail_only_a_strict_run(self, run: Run, folder: Path) -> None:
         for number in range(23):
@@ -141,7 +139,7 @@ class TestEmbed:
         shown = run(*read)
         assert "\n2 pictures in " in shown
         assert slow in shown
-        way_out = re.search(r"To read it anew in float32: `python -m url_viz embed (.*)`", shown)
+        way_out = re.search(r"To read it anew in float32: `url-viz embed (.*)`", shown)
         assert way_out is not None
         assert "in float32" in run(*read, *way_out[1].split()[1:])
         assert slow not in run(*read), "it goes on in float32"

@@ -102,7 +102,7 @@ def test_without_classes_it_says_what_it_needs(image_set: ImageSet, run: Run, tm
     finally:
         image_set.labels.use("folders")
     assert "at least 20 pictures in two or more class folders" in told
-    assert f"`python -m url_viz labels list {image_set.root}`" in told
+    assert f"`url-viz labels list {image_set.root}`" in told
     assert not (tmp_path / "e.json").exists()
 
 

@@ -51,7 +51,7 @@ def bounds_of(hint: Any) -> Within | None:
 
 
 def of_commands() -> Iterator[tuple[str, str, Within]]:
-    """Words, option and bounds of each number that the commands of `python -m url_viz` take."""
+    """Words, option and bounds of each number that the commands of `url-viz` take."""
     for words, place in places().items():
         every = (*parameters(what := place.load()), *showing(what))
         for each in (one for outer in every for one in outer.group or (outer,)):

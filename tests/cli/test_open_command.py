@@ -64,7 +64,7 @@ def test_annotations_beside_pictures_are_named(
     monkeypatch.setattr("url_viz.cli.open_command.become_app", lambda *_: None)
     assert main([str(folder), "--workspace", str(workspace)]) == 0
     shown = capsys.readouterr().out
-    assert f"data.yaml marks objects in pictures. To see these: python -m url_viz open {folder}/data.yaml" in shown
+    assert f"data.yaml marks objects in pictures. To see these: url-viz open {folder}/data.yaml" in shown
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from url_viz.store.sets import drop_model, move
 ROOT = Path(__file__).parents[2]
 VALUE = "\0"
 BY_HAND = re.compile(rf"(?:python -m (?:url_viz|training)|url-viz) [a-z][^`\n.;:)]*{VALUE}")
-SUGGESTED = re.compile(r"python -m url_viz ((?:'[^']*'|[^`\n;])+)")
+SUGGESTED = re.compile(r"url-viz ((?:'[^']*'|[^`\n;])+)")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_of_a_folder_with_spaces_and_quotes_by_commands(
     unread = image_set.root / "cat"
     capsys.readouterr()
     assert main(["columns", "list", str(unread), "--workspace", home]) == 1
-    assert suggested(capsys.readouterr().err.partition(" `python -m url_viz sets list`")[0]) == ["embed", str(unread)]
+    assert suggested(capsys.readouterr().err.partition(" `url-viz sets list`")[0]) == ["embed", str(unread)]
     packed = tmp_path / 'my "trip" isn\'t over.tar'
     assert main(["sets", "pack", root, str(packed), "--workspace", home]) == 0
     assert suggested(capsys.readouterr().out) == ["sets", "unpack", packed.name, "--root", "FOLDER"]
@@ -66,7 +66,7 @@ def test_of_a_folder_with_spaces_and_quotes_by_errors_of_python(image_set: Image
     ):
         with pytest.raises(UrlVizError) as caught:
             act()
-        assert suggested(str(caught.value).partition(" `python -m url_viz sets list`")[0]) == words
+        assert suggested(str(caught.value).partition(" `url-viz sets list`")[0]) == words
 
 
 def f_strings(file: Path) -> Iterator[str]:

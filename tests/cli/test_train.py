@@ -82,10 +82,10 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     assert lines[0].startswith("What you have without training is hard to beat with 24 pictures. ")
     assert lines[1] == f"{head}: {report['advice']}"
     assert as_text(figures_from(report)) in shown.out
-    commands = [line.split() for line in lines if line.startswith("    python -m url_viz ")]
-    assert [words[3] for words in commands] == ["embed", "rank"]
+    commands = [line.split() for line in lines if line.startswith("    url-viz ")]
+    assert [words[1] for words in commands] == ["embed", "rank"]
     for words in commands:
-        assert main(words[3:]) == 0
+        assert main(words[1:]) == 0
     assert "Most ambiguous by uncertainty:" in capsys.readouterr().out
     assert open_image_set(image_set.root, model=str(head)).table()["uncertainty"].notna().all()
     config = json.loads((head.parent / "config.json").read_text())

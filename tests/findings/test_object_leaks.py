@@ -155,7 +155,7 @@ def test_against_another_set_of_objects_only_copies_count(
 def test_objects_and_whole_pictures_are_not_compared_and_it_is_said_what_is(objects: ImageSet, model: Model) -> None:
     pictures = objects.folder / "images"
     whole = embed_folder(pictures, model=model, workspace=objects.workspace.root)
-    instead = f"to compare pictures, take {str(pictures)!r} (`python -m url_viz embed {pictures}`) in place of"
+    instead = f"to compare pictures, take {str(pictures)!r} (`url-viz embed {pictures}`) in place of"
     for compare in (
         lambda: objects.splits.leaks(whole),
         lambda: whole.splits.leaks(objects),

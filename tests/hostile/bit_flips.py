@@ -162,7 +162,7 @@ def flip_one(whole: Path, here: Path, *, seed: int, before: Shown) -> Flip:
         return Flip(seed, name, bit, "raw", repr(error))
     differ = differing(before, now)
     if differ and path.match("tables/*/data/*"):
-        _take_way_out(here, path, "python -m url_viz sets repair FOLDER", before, with_model=touches_model)
+        _take_way_out(here, path, "url-viz sets repair FOLDER", before, with_model=touches_model)
         return Flip(seed, name, bit, "mended", ", ".join(differ))
     return Flip(seed, name, bit, "silent" if differ else "same", ", ".join(differ))
 
@@ -259,9 +259,9 @@ def _put_back_head(here: Path, path: Path) -> set[str]:
 
 
 _WAYS: tuple[tuple[str, Callable[[Path, Path], set[str]]], ...] = (
-    ("python -m url_viz sets repair FOLDER", _mend),
-    ("python -m url_viz labels use FOLDER folders", _labels),
-    ("python -m url_viz columns remove FOLDER own", _columns),
+    ("url-viz sets repair FOLDER", _mend),
+    ("url-viz labels use FOLDER folders", _labels),
+    ("url-viz columns remove FOLDER own", _columns),
     ("remove that file, which is written again", _remove_label),
     ("Train or download it again", _put_back_head),
     ("Give a file written by training.train", _put_back_head),

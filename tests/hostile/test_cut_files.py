@@ -88,7 +88,7 @@ def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind
     try:
         look(here, model)
     except UrlVizError as error:
-        assert "python -m url_viz sets repair" in str(error)  # noqa: PT017 (some cuts do no harm, and are none to tell)
+        assert "url-viz sets repair" in str(error)  # noqa: PT017 (some cuts do no harm, and are none to tell)
     mended(here, model, ids=ids)
 
 
@@ -147,7 +147,7 @@ def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
     paths = paths_of(tmp_path)
     cut(paths.about, share)
     cut(paths.about_copy, share)
-    with pytest.raises(DamageError, match="python -m url_viz sets repair FOLDER"):
+    with pytest.raises(DamageError, match="url-viz sets repair FOLDER"):
         open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")
     mended(tmp_path, model, ids=ids)
     again = open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")

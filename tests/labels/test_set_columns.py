@@ -215,7 +215,7 @@ class TestLabels:
         image_set.labels.use("kind")
         [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
         path.unlink()
-        with pytest.raises(ImageSetError, match=r"'kind', which is gone.*python -m url_viz labels use FOLDER folders"):
+        with pytest.raises(ImageSetError, match=r"'kind', which is gone.*url-viz labels use FOLDER folders"):
             image_set.table()
         image_set.labels.use("folders")
         assert image_set.table()["label"].nunique() == 2

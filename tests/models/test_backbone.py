@@ -145,8 +145,8 @@ class TestNames:
         [
             ("resnet_18", "Close to it.*resnet18"),
             ("resnet5O", "Close to it.*resnet50"),
-            ("qqqqqqqq", "`python -m url_viz models list`"),
-            ("foo:bar", "`python -m url_viz models list`"),
+            ("qqqqqqqq", "`url-viz models list`"),
+            ("foo:bar", "`url-viz models list`"),
         ],
     )
     def test_an_unknown_name_gets_a_hint(self, name: str, hint: str) -> None:

@@ -98,14 +98,14 @@ class TestTwoSets:
         hurt(image_set.core.store.paths)
         by_id = {one.set_id: one for one in recent.latest(9)}
         assert (by_id[other.set_id].pictures, by_id[other.set_id].damage) == (12, "")
-        assert "python -m url_viz" in by_id[image_set.set_id].damage
+        assert "url-viz" in by_id[image_set.set_id].damage
         assert by_id[image_set.set_id].about.root == image_set.root
         listed = list_sets(home.root).set_index("id")["state"]
         assert listed.to_dict() == {image_set.set_id: "damaged", other.set_id: ""}
         assert main(["sets", "list", "--workspace", str(home.root)]) == 0
         said = capsys.readouterr().out
         assert str(other.root) in said
-        assert f"Repair it: python -m url_viz sets repair {image_set.root}" in said
+        assert f"Repair it: url-viz sets repair {image_set.root}" in said
         monkeypatch.setenv("URL_VIZ_HOME", str(home.root))
         assert titles().keys() == {image_set.set_id, other.set_id}
 

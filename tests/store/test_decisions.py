@@ -285,7 +285,7 @@ class TestDamage:
         if spoil is not None:
             path.write_bytes(spoil)
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
-            with pytest.raises(DamageError, match="python -m url_viz sets repair FOLDER"):
+            with pytest.raises(DamageError, match="url-viz sets repair FOLDER"):
                 call()
         assert not DecisionLog(path).is_whole()
         path.unlink(missing_ok=True)

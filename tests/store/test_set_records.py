@@ -141,7 +141,7 @@ def test_of_two_processes_none_is_lost(paths: SetPaths) -> None:
 def test_a_damaged_choice_is_chosen_again_and_nothing_else_writes_over_it(paths: SetPaths) -> None:
     write_apart(paths, "camera")
     paths.labels.write_bytes(paths.labels.read_bytes().replace(b"camera", b"camero"))
-    with pytest.raises(DamageError, match=r"labels.json is damaged .* `python -m url_viz labels use FOLDER folders`"):
+    with pytest.raises(DamageError, match=r"labels.json is damaged .* `url-viz labels use FOLDER folders`"):
         label_choice(paths).read()
     with pytest.raises(DamageError):
         write_apart(paths, "camera")

@@ -326,7 +326,7 @@ class TestPacking:
 
     @pytest.mark.parametrize(
         ("version", "schema", "words"),
-        [(2, SCHEMA_VERSION, "newer version"), (1, SCHEMA_VERSION - 1, "schema 1.*`python -m url_viz embed FOLDER`")],
+        [(2, SCHEMA_VERSION, "newer version"), (1, SCHEMA_VERSION - 1, "schema 1.*`url-viz embed FOLDER`")],
     )
     def test_one_of_another_version_is_told(self, tmp_path: Path, version: int, schema: int, words: str) -> None:
         record = json.dumps({"format": FORMAT, "format_version": version, "schema_version": schema}).encode()

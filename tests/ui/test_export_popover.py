@@ -112,7 +112,7 @@ def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypa
     at = popover_of(image_set, kind="folders")
     at.selectbox(key="export.by").set_value("uncertainty").run()
     at.segmented_control(key="export.how").set_value("copy").run()
-    assert at.code[0].value.startswith(f"python -m url_viz export folders '{image_set.root}' ")
+    assert at.code[0].value.startswith(f"url-viz export folders '{image_set.root}' ")
     assert "--by uncertainty --how copy --threshold 90" in at.code[0].value
 
 

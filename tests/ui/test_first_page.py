@@ -132,6 +132,6 @@ def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once
     listed = at.dataframe[0].value.set_index("folder")["state"]
     assert listed.to_dict() == {str(image_set.root): "damaged", str(other.root): ""}
     at = opened(image_set, "sets")
-    assert f"python -m url_viz sets repair {image_set.root}" in words(at)
+    assert f"url-viz sets repair {image_set.root}" in words(at)
     assert "Forget this image set" in words(at)
     opened(other, "finetune")

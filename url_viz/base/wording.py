@@ -164,8 +164,8 @@ def printable(text: str, *, allowed: str = "") -> str:
 
 
 def command(*words: object) -> str:
-    """One of our commands, quoted for a shell: "python -m url_viz embed 'my photos'"."""
-    return shlex.join(("python", "-m", "url_viz", *(printable(str(word)) for word in words)))
+    """One of our commands, quoted for a shell: "url-viz embed 'my photos'"."""
+    return shlex.join(("url-viz", *(printable(str(word)) for word in words)))
 
 
 def for_folder(advice: str, folder: object) -> str:

@@ -230,15 +230,13 @@ class Workspace:
         if version < SCHEMA_VERSION:
             raise WorkspaceError(
                 f"The workspace {self.root} has schema {version}, of early development, and cannot be read: choose "
-                f"another folder with ${HOME_VARIABLE}, and read your pictures anew: `python -m url_viz embed FOLDER`."
+                f"another folder with ${HOME_VARIABLE}, and read your pictures anew: `url-viz embed FOLDER`."
             )
 
     def set_paths(self, set_id: str) -> SetPaths:
         """The files of the image set with this id. Raises WorkspaceError for what is no id."""
         if len(set_id) != 16 or not all(c in "0123456789abcdef" for c in set_id):
-            raise WorkspaceError(
-                f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets list`."
-            )
+            raise WorkspaceError(f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `url-viz sets list`.")
         return SetPaths(self.sets / set_id)
 
 

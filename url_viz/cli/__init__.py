@@ -1,4 +1,4 @@
-"""Commands of `python -m url_viz` and `url-viz`, one module per topic; `main.py` imports them.
+"""Commands of `url-viz` and `url-viz`, one module per topic; `main.py` imports them.
 
 Each command imports what it runs inside its function, so that `--help` is answered without LanceDB or a model.
 """

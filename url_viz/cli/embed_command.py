@@ -206,7 +206,7 @@ def _print_failures(image_set: ImageSet) -> int:
         for path, reason in failures.head(FAILURES_SHOWN).itertuples(index=False):
             print(f"  {path} {reason}")
         if len(failures) > FAILURES_SHOWN:
-            print(f"… and {len(failures) - FAILURES_SHOWN:,} more (python -m url_viz export table --failures)")
+            print(f"… and {len(failures) - FAILURES_SHOWN:,} more (url-viz export table --failures)")
     return len(failures)
 
 

@@ -21,7 +21,7 @@ NEEDED = ("url_viz.cli.main", "url_viz.second_reading")
 
 
 def run() -> int:
-    """Run the command that standard input orders, as `python -m url_viz` would; its exit status."""
+    """Run the command that standard input orders, as `url-viz` would; its exit status."""
     search_rarely()
     _model = prepare()  # what it compiled serves whoever loads it again
     words = sys.stdin.buffer.read()

@@ -298,7 +298,7 @@ def _refuse(review: pd.DataFrame, seeds: int) -> None:
         raise ImageSetError(
             "What a review was worth is measured on pictures of two classes or more, as given and as corrected; there "
             f"{'is' if classes == 1 else 'are'} {classes}. Put the pictures into class folders "
-            "(photos/cat/…, photos/dog/…), or choose another label: python -m url_viz labels list FOLDER."
+            "(photos/cat/…, photos/dog/…), or choose another label: url-viz labels list FOLDER."
         )
 
 

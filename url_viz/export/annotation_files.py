@@ -33,7 +33,7 @@ from url_viz.store.decisions.decision_rows import tags_of
 REDRAW = "to_redraw.csv"
 LOST = (
     "Objects taken out stay visible in their pictures: a detector learns them as background. Where they are real, "
-    "leave out the whole pictures, which `python -m url_viz export table FOLDER dropped.csv --decision drop` lists."
+    "leave out the whole pictures, which `url-viz export table FOLDER dropped.csv --decision drop` lists."
 )
 Changes = Mapping[bytes, dict[int, str | None]]
 """What changes in each file, by its path in the copy: the new class at a place, None for an object that goes."""

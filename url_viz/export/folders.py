@@ -310,7 +310,7 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
         folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
         if folders.empty:
             raise ImageSetError(
-                "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
+                "Nothing is decided in this image set yet. Decide on Explore or with `url-viz decide`, "
                 "or sort by a measure: by='confusability'."
             )
         return folders
@@ -319,7 +319,7 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
         labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
         if labels.empty:
             raise ImageSetError(
-                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
+                "No picture that is not dropped has a label. Choose what the label is with `url-viz labels "
                 "list FOLDER`, or sort by another column: by='decision'."
             )
         return labels
@@ -327,7 +327,7 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
         splits = table[BY_SPLIT].reset_index(drop=True) if BY_SPLIT in table else pd.Series([], dtype=object)
         splits = splits[splits.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)[splits.index]]
         if splits.empty:
-            raise ImageSetError("No picture is in a split. Make splits: `python -m url_viz splits make FOLDER`.")
+            raise ImageSetError("No picture is in a split. Make splits: `url-viz splits make FOLDER`.")
         return splits
     if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
         raise ImageSetError(

@@ -47,8 +47,8 @@ class SetSplits(SetSubject):
         """What to do about a set without splits, for an error."""
         return (
             f"{str(self._core.root)!r} has no splits to compare. Say which pictures are test "
-            "(`python -m url_viz splits leaks FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and "
-            "test/, or compare the set with another one (`python -m url_viz splits leaks FOLDER --against OTHER`)."
+            "(`url-viz splits leaks FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and "
+            "test/, or compare the set with another one (`url-viz splits leaks FOLDER --against OTHER`)."
         )
 
     @property

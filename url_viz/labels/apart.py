@@ -91,7 +91,7 @@ def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Code
     if choice not in (there := apart_choices(base, columns)):
         raise ImageSetError(
             f"There is no {choice!r} to keep pictures apart by. There are: {', '.join(there)}, none. Choose one: "
-            "python -m url_viz labels keep-apart FOLDER CHOICE."
+            "url-viz labels keep-apart FOLDER CHOICE."
         )
     if choice in columns:
         values = pd.Series(columns[choice])

@@ -175,9 +175,8 @@ def labels(
     if is_column(source) and source not in columns:
         there = ", ".join(map(repr, columns)) or "no column of your own"
         raise ImageSetError(
-            f"The label was chosen to be the column {source!r}, which is gone; there is {there}. Add it again (`python "
-            f"-m url_viz columns add FOLDER FILE`), or choose another label: `python -m url_viz labels use FOLDER "
-            f"folders`."
+            f"The label was chosen to be the column {source!r}, which is gone; there is {there}. Add it again "
+            f"(`url-viz columns add FOLDER FILE`), or choose another label: `url-viz labels use FOLDER folders`."
         )
     is_folders = source == FOLDERS
     given = base.table["label"].to_numpy(object) if is_folders else _given_labels(source, base.found, columns, decided)
@@ -209,7 +208,7 @@ def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Col
     if number is not None:
         there = "; ".join(f"{each.choice} ({first_of(each.names)})" for each in levels)
         raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
-    there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns add FOLDER FILE`)"
+    there = ", ".join(map(repr, columns)) or "none yet (add some: `url-viz columns add FOLDER FILE`)"
     raise ImageSetError(
         f"There is no column {chosen!r} of your own. There are: {there}. The label can also be `folders`, `tags`, "
         "`names` or a level of folders such as `level:1`."

@@ -312,7 +312,7 @@ def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
 NO_CLASSES = (
     "There are no labels to check: that takes pictures of at least two classes. Put the pictures into class folders "
     "(photos/cat/…, photos/dog/…), or bring a table that has a label column: "
-    "python -m url_viz columns add FOLDER FILE --label COLUMN."
+    "url-viz columns add FOLDER FILE --label COLUMN."
 )
 
 

@@ -141,8 +141,7 @@ def _from_hub(name: str) -> LoadedBackbone:
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
-                    f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models list` has "
-                    "some."
+                    f"timm knows {name!r} but has no pretrained weights for it. `url-viz models list` has some."
                 )
             network = timm.create_model(name, pretrained=True)  # random init: the file may lack some weights
     except (OSError, RuntimeError, ValueError) as error:
@@ -166,7 +165,7 @@ def create_network(name: str, **options: int) -> Any:
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=5)
         hint = f" Close to it: {', '.join(close)}." if close else ""
         raise ModelError(
-            f"timm does not know a model {name!r}.{hint} `python -m url_viz models list` lists those on this machine."
+            f"timm does not know a model {name!r}.{hint} `url-viz models list` lists those on this machine."
         ) from error
 
 

@@ -332,7 +332,7 @@ def load_model(
         raise ModelError(
             f"{source.name!r} are embeddings from a file: there is no model to embed a new picture. "
             f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "
-            f"(python -m url_viz embed FOLDER --embeddings FILE)."
+            f"(url-viz embed FOLDER --embeddings FILE)."
         )
     if chosen == "cpu" or computed is None:
         return _on_cpu(source, precision, Workspace.at(workspace))

@@ -155,7 +155,7 @@ def check_length(name: str) -> None:
     if is_too_long(name):
         raise ModelError(
             f"{name[:40] + '…'!r} is too long for a model's name: {len(name):,} letters. Choose a model that "
-            f"`python -m url_viz models list` lists, or give the path of a file."
+            f"`url-viz models list` lists, or give the path of a file."
         )
 
 

@@ -282,7 +282,7 @@ def missed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _predicted_rows(table: pd.DataFrame) -> pd.DataFrame:
     if not {DETECTED, PREDICTED_CLASS} <= {*table.columns}:
-        raise ImageSetError("This set has no predictions. Bring some: `python -m url_viz runs detections SOURCE FILE`.")
+        raise ImageSetError("This set has no predictions. Bring some: `url-viz runs detections SOURCE FILE`.")
     by = AMBIGUITY.name if AMBIGUITY.name in table else CONFUSABILITY.name
     columns = table[["id", "label", by, DETECTED, PREDICTED_CLASS]]
     return columns.sort_values(by, ascending=False, kind="stable")

@@ -45,7 +45,7 @@ def raising_damage_errors(table: Path) -> Iterator[None]:
             raise
         why = str(error).partition("\n")[0][:200]
         raise DamageError(
-            f"The table {table} cannot be read ({why}). Run `python -m url_viz sets repair FOLDER` on its folder "
+            f"The table {table} cannot be read ({why}). Run `url-viz sets repair FOLDER` on its folder "
             f"of pictures, then read that again: what is whole stays, what is not is made again."
         ) from error
 
@@ -132,7 +132,7 @@ class SecondModelSwitch:
 
 def second_model_switch(paths: SetPaths) -> RecordFile[SecondModelSwitch]:
     """The record of whether a second model takes part."""
-    advice = "Choose again whether a second model is used: `python -m url_viz models second FOLDER --ask yes`."
+    advice = "Choose again whether a second model is used: `url-viz models second FOLDER --ask yes`."
     return set_record(paths, paths.second, SecondModelSwitch, advice, default=SecondModelSwitch())
 
 
@@ -293,14 +293,14 @@ def read_about(paths: SetPaths) -> About:
             return about_copy(paths).read()
         raise
     if about is None:
-        raise ImageSetError(f"There is no image set {paths.folder.name!r}. `python -m url_viz sets list` lists them.")
+        raise ImageSetError(f"There is no image set {paths.folder.name!r}. `url-viz sets list` lists them.")
     return about
 
 
 def about_file(paths: SetPaths) -> RecordFile[About]:
     """The record of an image set's metadata."""
     advice = (
-        "Run `python -m url_viz sets repair FOLDER` on the folder of pictures, then read that again: pictures, "
+        "Run `url-viz sets repair FOLDER` on the folder of pictures, then read that again: pictures, "
         "decisions and columns stay as they are."
     )
     return set_record(paths, paths.about, About, advice)
@@ -337,6 +337,6 @@ def read_before(folder: str | Path, home: Workspace) -> str:
     set_id = find_set(Path(folder), home)
     if not home.set_paths(set_id).about.exists():
         raise ImageSetError(
-            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `python -m url_viz sets list` lists what was."
+            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `url-viz sets list` lists what was."
         )
     return set_id

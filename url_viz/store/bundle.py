@@ -237,7 +237,7 @@ def _opened(file: Path) -> IO[bytes]:
         return file.open("rb")
     except OSError as error:
         raise FolderError(
-            f"Cannot read {str(file)!r} ({error.strerror}). Give a file that `python -m url_viz sets pack` wrote."
+            f"Cannot read {str(file)!r} ({error.strerror}). Give a file that `url-viz sets pack` wrote."
         ) from error
 
 
@@ -256,7 +256,7 @@ def _check_label(archive: tarfile.TarFile, file: Path) -> None:
     if schema < SCHEMA_VERSION:
         raise WorkspaceError(
             f"{str(file)!r} was packed in early development (schema {schema}), and cannot be unpacked: read its "
-            "pictures anew: `python -m url_viz embed FOLDER`."
+            "pictures anew: `url-viz embed FOLDER`."
         )
 
 
@@ -298,7 +298,7 @@ def _check_tables(paths: SetPaths, file: Path) -> None:
 def _damaged(file: Path, what: str) -> FolderError:
     return FolderError(
         f"{str(file)!r} is damaged ({what}). Nothing was taken in: where it was packed, run "
-        "`python -m url_viz sets repair FOLDER` on its folder of pictures, and pack the image set again."
+        "`url-viz sets repair FOLDER` on its folder of pictures, and pack the image set again."
     )
 
 

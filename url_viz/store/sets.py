@@ -50,7 +50,7 @@ _FORGOTTEN = "forgotten-"
 """Begins the name of a folder of the workspace that is being removed."""
 DAMAGED = "damaged"
 """The state of an image set that needs `repair`."""
-_NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
+_NONE_YET = "No image sets yet. Read one: url-viz embed FOLDER"
 PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 

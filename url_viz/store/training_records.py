@@ -266,7 +266,7 @@ def _status(path: Path) -> tuple[str, str, int, int] | None:
 
 def chosen_record(paths: SetPaths) -> RecordFile[ChosenRun]:
     """The record of the run that was chosen."""
-    advice = "Choose the run again: `python -m url_viz runs use FOLDER NAME`."
+    advice = "Choose the run again: `url-viz runs use FOLDER NAME`."
     return set_record(paths, paths.runs / _CHOSEN, ChosenRun, advice, default=ChosenRun())
 
 
@@ -309,7 +309,7 @@ def require_run(paths: SetPaths, run: str) -> None:
     if run not in (runs := run_names(paths)):
         raise ImageSetError(
             f"There is no run {run!r}. There are: {', '.join(runs) or 'none'}. Record one: "
-            "url_viz.record(FOLDER, run=NAME), or `python -m url_viz runs add FOLDER FILE --run NAME`."
+            "url_viz.record(FOLDER, run=NAME), or `url-viz runs add FOLDER FILE --run NAME`."
         )
 
 
@@ -332,7 +332,7 @@ def damaged_files(paths: SetPaths) -> list[Path]:
 
 
 def _file(path: Path) -> RecordParquet[AboutEpoch]:
-    advice = "Lay it aside: `python -m url_viz sets repair FOLDER`; other epochs stay."
+    advice = "Lay it aside: `url-viz sets repair FOLDER`; other epochs stay."
     return RecordParquet(path, AboutEpoch, b"url-viz record", advice, most_unpacked=_MOST_UNPACKED)
 
 

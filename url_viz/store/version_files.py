@@ -84,7 +84,7 @@ def read_version(paths: SetPaths, number: int) -> pa.Table:
 def version_file(paths: SetPaths, number: int) -> RecordParquet[StoredVersion]:
     """The file of a version."""
     advice = (
-        f"It is version {number} of this image set: compare with another one, or lay it aside by `python -m url_viz "
+        f"It is version {number} of this image set: compare with another one, or lay it aside by `url-viz "
         "sets repair FOLDER`."
     )
     return RecordParquet(paths.versions / f"{number}.parquet", StoredVersion, _ABOUT, advice)

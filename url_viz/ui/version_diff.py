@@ -63,7 +63,7 @@ def pick_before(image_set: ImageSet) -> str | None:
     if damaged := image_set.versions.damaged():
         numbers = ", ".join(map(str, damaged))
         words = f"Version {numbers} is damaged" if len(damaged) == 1 else f"Versions {numbers} are damaged"
-        advice = "python -m url_viz sets repair FOLDER lays damaged files aside."
+        advice = "url-viz sets repair FOLDER lays damaged files aside."
         st.warning(escape(f"{words}. {advice}"), icon=":material/broken_image:")
     sets = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
     options = [*versions, *sets]

@@ -126,7 +126,7 @@ class SetVersions(SetSubject):
             there = " to ".join(ends) or "none yet"
             raise ImageSetError(
                 f"No version {str(since)!r} of {str(core.root)!r} is kept; there are: {there}. One is kept at the end "
-                "of each reading that changes something: `python -m url_viz versions list FOLDER` lists them."
+                "of each reading that changes something: `url-viz versions list FOLDER` lists them."
             )
         version = fitting[-1]
         decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
@@ -151,7 +151,7 @@ def _utc(text: str) -> str:
         time = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise ImageSetError(
-            f"{text!r} is neither the number of a version nor a time. Give a number of `python -m url_viz versions "
+            f"{text!r} is neither the number of a version nor a time. Give a number of `url-viz versions "
             'list FOLDER`, or a time such as 2026-11-28 or "2026-11-28 14:30".'
         ) from error
     return time.astimezone(datetime.UTC).isoformat(timespec="seconds")

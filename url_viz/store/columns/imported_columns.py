@@ -174,7 +174,7 @@ class LabelChoice:
 
 def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
     """The record of the choice."""
-    advice = "Choose the labels again: `python -m url_viz labels use FOLDER folders`."
+    advice = "Choose the labels again: `url-viz labels use FOLDER folders`."
     return set_record(paths, paths.labels, LabelChoice, advice, default=LabelChoice(FOLDERS))
 
 

@@ -324,7 +324,7 @@ class DecisionLog:
     def _lost(self, what: str) -> DamageError:
         """The error for a file that is not as written, with the ways to repair it."""
         return DamageError(
-            f"{self.path} {what}. Put the right file back, or run `python -m url_viz sets repair FOLDER` on the folder "
+            f"{self.path} {what}. Put the right file back, or run `url-viz sets repair FOLDER` on the folder "
             f"of pictures: it lays this one aside and takes the copy that is kept beside it. Without a whole copy, "
             f"`sqlite3 FILE .recover` may save what is in it."
         )

@@ -103,7 +103,7 @@ def _show_why_not(image_set: ImageSet) -> None:
         words = (
             "These pictures have no labels. Put them into class folders (photos/cat/…, photos/dog/…) and look for new "
             "pictures, or add a table with a column of labels: "
-            "`python -m url_viz columns add FOLDER FILE --label COLUMN`."
+            "`url-viz columns add FOLDER FILE --label COLUMN`."
         )
     elif classes == 1:
         words = "All labelled pictures are of one class, so there is nothing to check."

@@ -216,7 +216,7 @@ def user_models(set_id: str | None) -> list[str]:
 
 def _offer_update(set_id: str, look: Mapping[str, Any]) -> None:
     if choice().model.startswith(EXTERNAL):
-        st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
+        st.caption("New pictures need imported embeddings: `url-viz embed FOLDER --embeddings FILE`.")
         return
     image_set = open_sets().get(set_id, choice().model)
 
@@ -245,7 +245,7 @@ def show_not_read(now: SetChoice) -> None:
     if now.model.startswith(EXTERNAL):
         st.info(
             f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(EXTERNAL)))}. "
-            "Choose another model, or import them: `python -m url_viz embed FOLDER --embeddings FILE`.",
+            "Choose another model, or import them: `url-viz embed FOLDER --embeddings FILE`.",
             icon=":material/info:",
         )
         return
