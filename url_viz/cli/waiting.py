@@ -39,6 +39,7 @@ def run() -> int:
 def prepare() -> "Model | None":
     """Import what reading needs, start a process that decodes, and open the default model if it was ever converted."""
     from url_viz.base.workspace import Workspace
+    from url_viz.capabilities import places
     from url_viz.imaging.workers import decoders
     from url_viz.models.model import load_model, prepared_folder, resolve
     from url_viz.models.model_names import DEFAULT
@@ -47,6 +48,7 @@ def prepare() -> "Model | None":
     from url_viz.store.tables.tables import import_lancedb
 
     Thread(target=decoders.format_of, args=(b"",), daemon=True).start()
+    places()
     for module in NEEDED:
         import_module(module)
     import_lancedb()

@@ -163,9 +163,9 @@ def forecast(wrong: Doubles) -> Forecast:
 
     P is made never rising (isotonic regression), which leaves its mean: the order of doubt is not quite that of P.
     """
-    from sklearn.isotonic import isotonic_regression  # slow to import, and few commands need it
+    from scipy.optimize import isotonic_regression  # slow to import, and few commands need it
 
-    falling = isotonic_regression(wrong, increasing=False) if len(wrong) else wrong
+    falling = isotonic_regression(wrong, increasing=False).x if len(wrong) else wrong
     return Forecast(np.asarray(falling, np.float64), PRIOR)
 
 

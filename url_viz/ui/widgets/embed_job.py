@@ -11,6 +11,7 @@ import streamlit as st
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import DamageError, NotAllowedError, UrlVizError
 from url_viz.base.workspace import Workspace, root_of
+from url_viz.capabilities import places
 from url_viz.demo import SPOILED, build_demo
 from url_viz.imaging.source import refuse_what_is_no_source
 from url_viz.jobs import Job, latest_job, progress
@@ -93,9 +94,10 @@ def show_read_button(words: str, root: Path, *, model: str, also: str | None = N
 
 
 def prepare_reading() -> None:
-    """While a folder is chosen, start the process that will read it, and import what opens its set."""
+    """While a folder is chosen, start the process that will read it, and prepare its call and what opens its set."""
     if ready_runner.prepare():
-        Thread(target=import_lancedb, daemon=True).start()
+        for needed in (places, import_lancedb):
+            Thread(target=needed, daemon=True).start()
 
 
 def reading_call(root: Path, *, model: str, also: str | None = None, shown_range: str | None = None) -> Call:
