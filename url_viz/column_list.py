@@ -5,14 +5,15 @@ package brings its own function.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial, wraps
 from inspect import signature
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from url_viz.base.errors import PluginError
-from url_viz.base.plugins import guarded
+from url_viz.base.plugins import guarded, plugged_in_packages
 from url_viz.base.rows import CACHED_FROM
 from url_viz.columns import second_model, sources, table, undecided
 from url_viz.columns.engine import GIVEN, Column, ColumnSource, Derived, DiskCache, declared_in
@@ -47,10 +48,18 @@ def _measures(**given: Mapping[str, Any]) -> Mapping[str, Any]:
 def _column_of(measure: Measure) -> Column[..., Any]:
     """The column of a measure of another package."""
     assert measure.make is not None  # `added_measures` refuses others
-    make, wanted = guarded(measure.make, name=measure.name), signature(measure.make).parameters
+    wanted = signature(measure.make).parameters
+
+    @partial(guarded, name=measure.name)
+    @wraps(measure.make)
+    def numbers(**given: Any) -> NDArray[np.float32]:
+        values = np.asarray(measure.make(**given))  # type: ignore[misc]
+        if values.dtype.kind not in "biufO":
+            raise TypeError(f"it gives {values.dtype}, no numbers")
+        return values.astype(np.float32)
 
     def give(base: Frame, **given: Any) -> Mapping[str, Any]:
-        values = np.asarray(make(**(given | {"base": base} if "base" in wanted else given)), np.float32)
+        values = numbers(**(given | {"base": base} if "base" in wanted else given))
         if values.shape != (len(base.table),):
             raise PluginError(
                 f"The measure {measure.name!r} gives values of shape {values.shape} for {len(base.table):,} pictures: "
@@ -71,7 +80,16 @@ def every_column() -> tuple[Column[..., Any], ...]:
 
 
 def derived_columns(context: SetContext) -> Derived:
-    """All columns of a snapshot, none made yet."""
+    """All columns of a snapshot, none made yet. Raises PluginError where one of another package asks for no column."""
     store = context.store
     disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=CACHED_FROM)
-    return Derived((*every_column(), *check_columns()), SOURCES, context, disk=disk)
+    columns = *every_column(), *check_columns()
+    try:
+        return Derived(columns, SOURCES, context, disk=disk)
+    except ValueError as error:
+        if not plugged_in_packages():
+            raise
+        raise PluginError(
+            f"A measure or check of another package does not fit: {error}. Update what adds it, or uninstall that "
+            f"({', '.join(plugged_in_packages())})."
+        ) from error

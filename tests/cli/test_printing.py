@@ -117,3 +117,10 @@ def test_other_text_stays(text: str) -> None:
 def test_blanks_before_it_do_not_hide_one() -> None:
     assert printed("    ", "::error::x", "\n", "::stop") == "    :\u2060:error::x\n:\u2060:stop"
     assert inert("x ##teamcity[a] ##[b]") == "x #\u2060#teamcity[a] #\u2060#[b]"
+
+
+def test_what_the_encoding_of_the_output_lacks_is_escaped() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    PrintableOutput(file).write("R-AUROC .78 – “é…”\n")
+    file.seek(0)
+    assert file.read() == "R-AUROC .78 \\u2013 \\u201c\\xe9\\u2026\\u201d\n"

@@ -177,6 +177,32 @@ def test_members_are_those_that_tarfile_lists(names: list[str], kind: int) -> No
         assert [member[:3] for member in _members(file)] == listed
 
 
+def test_links_and_pipes_in_a_tar_are_rows_that_say_how_to_pack_it(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "p.tar", [("a.png", PICTURES[NAMES[0]])])
+    with tarfile.open(path, "a") as archive:
+        for name, kind in (
+            ("hard.png", tarfile.LNKTYPE),
+            ("soft.png", tarfile.SYMTYPE),
+            ("pipe.png", tarfile.FIFOTYPE),
+            ("folder.png", tarfile.DIRTYPE),
+            ("a.cls", tarfile.LNKTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "a.png"
+            archive.addfile(info)
+    source = Shards(path)
+    listed, whys = source.list(), {}
+    for file in listed.files:
+        try:
+            source.read(file)
+        except ImageError as error:
+            whys[file.path.rpartition(b"/")[2]] = str(error)
+    assert [*readable(source)] == [b"a.png"]
+    link = "is a link to another file: pack the file itself (tar --dereference --hard-dereference)"
+    assert whys == {b"hard.png": link, b"soft.png": link, b"pipe.png": "is a device or a pipe, not a file"}
+    assert not listed.columns
+
+
 def test_a_damaged_header_in_the_middle_is_a_row(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "p.tar", PICTURES.items())
     data = bytearray(path.read_bytes())

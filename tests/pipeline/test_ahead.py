@@ -67,6 +67,23 @@ def test_a_process_on_one_core_ends_once_its_map_is_made() -> None:
     assert run_python("-c", ON_ONE_CORE, check=True).stdout == "made\n"
 
 
+ENDS_AT_ONCE = """
+import sys
+from url_viz.store.tables.tables import import_lancedb_ahead
+import_lancedb_ahead()
+sys.exit("refused")
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_at_once_waits_for_the_import_of_the_store() -> None:
+    """Its threads in lancedb's own code would abort the process, of one that read nothing in one time of ten."""
+    done = run_python("-X", "importtime", "-c", ENDS_AT_ONCE)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, [line for line in lines if not line.startswith("import time:")]) == (1, ["refused"])
+    assert any(line.endswith(" lancedb") for line in lines)
+
+
 DOUBLED = "import numba\n\n\n@numba.njit()\ndef doubled(x):\n    return 2 * x\n"
 
 

@@ -117,7 +117,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PrintableOutput:
-    """Standard output whose lines are printable and no command of a pipeline: names may come from others."""
+    """Standard output whose lines are printable and no command of a pipeline: names may come from others.
+
+    What its encoding does not have, where that is not UTF-8, is escaped.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._is_blank = file, True
@@ -126,7 +129,9 @@ class PrintableOutput:
         shown, before = printable(text, allowed="\n"), "" if self._is_blank else "…"
         last = (before + shown).rpartition("\n")[2]
         self._is_blank = not last.strip()
-        return self._file.write(inert(before + shown).removeprefix(before))
+        encoding = self._file.encoding or "utf-8"
+        line = inert(before + shown).removeprefix(before)
+        return self._file.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache, wraps
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from url_viz.base.errors import PluginError, UrlVizError
 
@@ -23,7 +23,7 @@ def plugged_in(group: Group, kind: Any, taken: tuple[str, ...]) -> tuple[Any, ..
         package = entry.dist.name if entry.dist is not None else entry.module
         try:
             value = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _refused(entry, package, f"cannot be loaded ({type(error).__name__}: {error})") from error
         if not isinstance(value, kind):
             raise _refused(entry, package, f"is a {type(value).__name__}, and no {kind.__module__}.{kind.__name__}")
@@ -31,6 +31,12 @@ def plugged_in(group: Group, kind: Any, taken: tuple[str, ...]) -> tuple[Any, ..
             raise _refused(entry, package, f"is called {value.name!r}, as another one is")
         found[value.name] = value
     return tuple(found.values())
+
+
+def plugged_in_packages() -> list[str]:
+    """The packages that offer anything of this kind, by name."""
+    entries = [entry for group in get_args(Group) for entry in entry_points(group=group)]
+    return sorted({entry.module if entry.dist is None else entry.dist.name for entry in entries})
 
 
 def _refused(entry: EntryPoint, package: str, why: str) -> PluginError:
@@ -49,7 +55,7 @@ def guarded(function: Callable[..., Value], *, name: str) -> Callable[..., Value
             return function(*args, **named)
         except UrlVizError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{name!r}, which the package {function.__module__.partition('.')[0]!r} adds, failed "
                 f"({type(error).__name__}: {error}). Update that package, or uninstall it."

@@ -11,7 +11,7 @@ from url_viz.base.processes import usable_cores
 from url_viz.base.progress import PROGRESS_VARIABLE
 from url_viz.imaging.workers import decoders
 from url_viz.pipeline.projection import compile_umap
-from url_viz.store.tables.tables import import_lancedb
+from url_viz.store.tables.tables import import_lancedb_ahead
 
 UNTIL_PAGE_S = 2.0
 """Until a page shows the first pictures of a job, nothing is compiled."""
@@ -23,8 +23,8 @@ TURN_S = 0.0005
 def prepare_reading() -> None:
     """Start a process that decodes and import what stores, once, in threads: loading a model hides the time."""
     if usable_cores() > 1:
-        for start in (lambda: decoders.format_of(b""), import_lancedb):
-            Thread(target=start, daemon=True).start()
+        Thread(target=decoders.format_of, args=(b"",), daemon=True).start()
+        import_lancedb_ahead()
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -297,6 +298,21 @@ def import_lancedb() -> Any:
     import lancedb
 
     return lancedb
+
+
+def import_lancedb_ahead() -> None:
+    """Begin to import lancedb in a thread, which a process that ends waits for: within its own code it would abort."""
+
+    def until_the_end() -> None:
+        try:
+            import_lancedb()
+        except (
+            RuntimeError
+        ) as error:  # its imports register what is to run at the end, which a process that ends refuses
+            if "shutdown" not in str(error):
+                raise
+
+    Thread(target=until_the_end).start()
 
 
 def connect(folder: Path) -> Any:

@@ -21,7 +21,7 @@ from url_viz.jobs.start import ready_runner
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished
-from url_viz.store.tables.tables import import_lancedb
+from url_viz.store.tables.tables import import_lancedb_ahead
 from url_viz.ui.auth import allowed, allowed_model, demo, is_shared, may_read
 from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
@@ -96,8 +96,8 @@ def show_read_button(words: str, root: Path, *, model: str, also: str | None = N
 def prepare_reading() -> None:
     """While a folder is chosen, start the process that will read it, and prepare its call and what opens its set."""
     if ready_runner.prepare():
-        for needed in (places, import_lancedb):
-            Thread(target=needed, daemon=True).start()
+        Thread(target=places, daemon=True).start()
+        import_lancedb_ahead()
 
 
 def reading_call(root: Path, *, model: str, also: str | None = None, shown_range: str | None = None) -> Call:
