@@ -115,6 +115,13 @@ class TestReading:
 class TestFiles:
     """Kinds of files, and what is refused."""
 
+    def test_rows_of_different_lengths_are_named(self, folder: Path, tmp_path: Path) -> None:
+        paths = [file.path.decode() for file in scan(folder).files]
+        ragged = [[0.0] * (2 + n) for n in range(len(paths))]
+        pq.write_table(pa.table({"path": paths, "embedding": ragged}), tmp_path / "e.parquet")
+        with pytest.raises(FolderError, match=r"holds none \('embedding': its cells hold lists of different lengths\)"):
+            given_embeddings(tmp_path / "e.parquet", scan(folder), name="own:mine")
+
     def test_parquet_with_other_columns_beside(self, folder: Path, tmp_path: Path) -> None:
         columns = {"file": ["0000.jpg", "0001.jpg"], "embedding": [[1.0, 2.0], [3.0, 4.0]], "probs": [[1.0], [1.0]]}
         pq.write_table(pa.table(columns), tmp_path / "e.parquet")

@@ -213,8 +213,13 @@ class TestArrays:
     def test_pickles_are_not_opened(self) -> None:
         file = io.BytesIO()
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-        with pytest.raises(FolderError, match="cannot be read as NumPy's"):
+        with pytest.raises(FolderError, match=r"NumPy's \(it holds Python objects, which can run code\)\. Save it"):
             read_user_file(IncomingFile("x.npy", file.getvalue()))
+
+    def test_a_reason_is_no_longer_than_a_sentence(self) -> None:
+        with pytest.raises(FolderError) as raised:
+            read_user_file(IncomingFile("x.npy", header_of(f"{'(' * 3000}1,{')' * 3000}")))
+        assert len(str(raised.value)) < 300
 
     @pytest.mark.parametrize("shape", ["(10000000000000, 2)", "(2, 10000000000000)", "(-10000000000000, -1)", "(4, 2)"])
     def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(self, shape: str) -> None:

@@ -113,9 +113,11 @@ def _matrix(table: UserFile) -> Matrix:
     named = [name for name in table.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
     names = named if len(named) == 1 else list(table.lists)
     if len(names) != 1:
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in table.left_out)
+        none = f"none ({why})" if why else "none"
         raise FolderError(
             f"{table.name!r} has to hold one column of lists of numbers (embeddings), and holds "
-            f"{', '.join(map(repr, names)) or 'none'}. Give a .npy, .npz or .parquet file with one embedding a picture."
+            f"{', '.join(map(repr, names)) or none}. Give a .npy, .npz or .parquet file with one embedding a picture."
         )
     matrix = table.lists[names[0]]
     if not 2 <= matrix.shape[1] <= MOST_NUMBERS:

@@ -59,9 +59,15 @@ def readable_as(sentence: str, advice: str) -> Iterator[None]:
         raise FolderError(f"{sentence} ({first_line(error)}). {advice}") from error
 
 
+LONGEST_REASON = 200
+
+
 def first_line(error: Exception) -> str:
-    """A library's reason, on one line."""
-    return str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ") or type(error).__name__
+    """A library's reason, on one line, and not at any length; none that advises to load what can run code."""
+    reason = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ") or type(error).__name__
+    if "allow_pickle" in reason:
+        return "it holds Python objects, which can run code"
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
 
 
 def most_bytes(size: int, pictures: int) -> int:
