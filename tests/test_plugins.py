@@ -197,3 +197,21 @@ def test_a_measure_that_fails_is_an_error_with_its_package(
         opened_again(image_set).table()
     assert why in str(raised.value)
     assert "'one'" in str(raised.value) or "odd-package" in str(raised.value)
+
+
+@pytest.mark.parametrize("gives", ["{'x': [1]}", "{'id': [*base.table['id'][:1]] * 2, 'suggested': None}"])
+def test_a_check_whose_list_cannot_be_asked_is_an_error_with_its_package(
+    tmp_path: Path, with_packages: Callable[[Path], None], gives: str
+) -> None:
+    image_set = given_set(tmp_path, by_turns(6))
+    code = (
+        "import pandas as pd\n"
+        "from url_viz.findings.checks import Check, Said\n"
+        f"def finds(base):\n    return pd.DataFrame({gives})\n"
+        "ONE = Check('one', finds=finds, says=lambda left: Said(left, 'odd'), short='odd', title='Odd')\n"
+    )
+    (tmp_path / "packages").mkdir()
+    with_packages(package(tmp_path / "packages", "url_viz.checks", "odd:ONE", code))
+    sys.modules.pop("odd", None)
+    with pytest.raises(PluginError, match=r"'one', which the package 'odd' adds, failed .*no column `id`, or one of"):
+        opened_again(image_set).findings()

@@ -376,6 +376,16 @@ class TestFiles:
             read.runs.add(tmp_path / "said.csv", run="r2")
         assert read.runs.names() == ("r1",)
 
+    def test_rows_with_a_number_missing_are_counted_and_have_no_prediction(
+        self, read: ImageSet, tmp_path: Path
+    ) -> None:
+        rows = pd.DataFrame({"path": NAMES[:3], "cat": ["nan", "inf", "0.75"], "dog": ["1", "0", "0.25"]})
+        rows.to_csv(tmp_path / "said.csv", index=False)
+        added = read.runs.add(tmp_path / "said.csv", run="r1")
+        assert added.words[-1] == "Without a prediction, since a number is missing: 2 rows."
+        held_out = read.runs.get("r1").held_out
+        assert np.isfinite(held_out).all(axis=1).tolist() == [False, False, True, *[False] * (len(held_out) - 3)]
+
     def test_logits_of_an_array_by_the_command(
         self, read: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -22,7 +22,7 @@ from url_viz.base.workspace import Workspace
 from url_viz.evidence.order_metrics import spearman
 from url_viz.imaging.decode import Preprocessing, middle, normalised, resized
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone
-from url_viz.models.model import load_model, prepared_folder, resolve
+from url_viz.models.model import ModelSource, load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined_outputs
 from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, _remove_altered, convert, converted
@@ -425,3 +425,10 @@ class TestDevices:
     def test_mps_where_there_is_none(self) -> None:
         with pytest.raises(ModelError, match="--device cpu"):
             choose_device("mps")
+
+
+def test_a_backbone_of_any_name_is_prepared_in_a_folder_that_can_be_made(tmp_path: Path) -> None:
+    """A head's file may say anything."""
+    folder = prepared_folder(ModelSource("m.safetensors", "[/" * 3000, None), Workspace.at(tmp_path))
+    folder.mkdir(parents=True)
+    assert folder.parent == Workspace.at(tmp_path).models

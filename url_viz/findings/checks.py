@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, Literal
 
 import pandas as pd
@@ -88,10 +88,24 @@ class Check:
         def safe(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
             return None if function is None else guarded(function, name=self.name)
 
-        return replace(self, finds=safe(self.finds), says=safe(self.says), bound=safe(self.bound))
+        finds = self.finds if self.finds is None or self.ask is None else with_each_once(self.finds)
+        return replace(self, finds=safe(finds), says=safe(self.says), bound=safe(self.bound))
 
     def _left(self, table: pd.DataFrame, found: pd.DataFrame | None) -> int:
         return 0 if found is None else len(make_queue(table, ReviewSpec(self.name), found))
+
+
+def with_each_once(finds: Callable[..., Found]) -> Callable[..., Found]:
+    """The same function; it raises ValueError for a list that a review cannot ask: without `id`, or with one twice."""
+
+    @wraps(finds)
+    def checked(*args: Any, **named: Any) -> Found:
+        found = finds(*args, **named)
+        if isinstance(found, pd.DataFrame) and ("id" not in found or found["id"].duplicated().any()):
+            raise ValueError("its list of pictures has no column `id`, or one of them twice")
+        return found
+
+    return checked
 
 
 def undecided(found: pd.DataFrame | None, undropped: pd.DataFrame) -> Listed | None:

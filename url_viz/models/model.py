@@ -440,9 +440,13 @@ def _converted(source: ModelSource, folder: Path, precision: PrecisionChoice) ->
     return _running(source, folder, (loaded.weights_digest, loaded.preprocessing), precision)
 
 
+LONGEST_NAME = 100
+"""Of a backbone, in the name of a folder: a file may say anything."""
+
+
 def prepared_folder(source: ModelSource, workspace: Workspace) -> Path:
     """Where a backbone prepared for a CPU is kept: named after it and the digest of its weights file."""
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone[:LONGEST_NAME])
     if source.file is not None:
         digest = source.file.digest
     elif source.weights is not None or source.backbone in PACKAGED:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 from typing_extensions import Doc
 
 from url_viz.base.errors import DamageError, SupersededError
 from url_viz.base.printout import Printout
+from url_viz.base.wording import counted
 from url_viz.capability import AsKind, capability
 from url_viz.core import SetSubject
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -23,17 +25,24 @@ from url_viz.store.training_records import choose_run, chosen_run, remove_run, r
 
 @dataclass(frozen=True)
 class AddedRun:
-    """A file of predictions that was recorded: which picture each row is of, and what of the run it replaces."""
+    """A file of predictions that was recorded: which picture each row is of, and what of the run it replaces.
+
+    `missing` counts rows with a cell that is no number.
+    """
 
     file: str
     matched: Matched
     recorded: Recorded
     run: str
+    missing: int
 
     @property
     def words(self) -> list[str]:
         """How many rows are of pictures of the set, which are not, and what was replaced, a sentence each."""
-        return [*self.matched.words(self.file, whole="set"), *self.recorded.words]
+        words = [*self.matched.words(self.file, whole="set"), *self.recorded.words]
+        if self.missing:
+            words.append(f"Without a prediction, since a number is missing: {counted(self.missing, 'row')}.")
+        return words
 
 
 def _listed(runs: "SetRuns", names: tuple[str, ...]) -> Printout:
@@ -128,7 +137,8 @@ class SetRuns(SetSubject):
         rows = matched.row >= 0
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
         ids = self._core.ids[matched.row[rows]]
-        return AddedRun(user_file.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold), run)
+        recorded = recorder.write(ids, logits[rows], split=split, fold=fold)
+        return AddedRun(user_file.name, matched, recorded, run, int(np.isnan(logits[rows]).any(axis=1).sum()))
 
     @capability("runs remove")
     def remove(self, run: Annotated[str, Doc("the name of the run")]) -> str:
