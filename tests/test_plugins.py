@@ -15,7 +15,7 @@ from tests.read_sets import opened_again
 from url_viz import column_list
 from url_viz.base import plugins
 from url_viz.base.errors import PluginError
-from url_viz.columns import measures
+from url_viz.columns import engine, measures
 from url_viz.export.data_sets import for_annotations
 from url_viz.findings import findings
 from url_viz.imaging.annotations import formats
@@ -64,7 +64,9 @@ def with_packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], 
         forget()
 
     forget()
+    taken = {*engine.GIVEN}
     yield add
+    engine.GIVEN.intersection_update(taken)  # no other test's set may lack a column of a measure that is gone
     monkeypatch.undo()
     forget()
 

@@ -346,7 +346,7 @@ class TestAbout:
         ids=lambda text: text[:20],
     )
     def test_a_damaged_label_says_so_and_hides_no_other_set(self, paths: SetPaths, text: str) -> None:
-        with pytest.raises(ImageSetError, match="url_viz sets"):
+        with pytest.raises(ImageSetError, match="url-viz sets"):
             read_about(paths)
         paths.folder.mkdir(parents=True)
         paths.about.write_bytes(with_seal(text.encode()))
