@@ -73,6 +73,8 @@ def with_packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], 
 
 def package(folder: Path, group: str, value: str, code: str) -> Path:
     """An installed package `odd` with one entry point."""
+    folder.mkdir(exist_ok=True)
+    sys.modules.pop("odd", None)
     (folder / "odd.py").write_text(code)
     about = folder / "odd_package-1.0.dist-info"
     about.mkdir()
@@ -159,7 +161,6 @@ def test_a_package_that_does_not_fit_is_named(
     tmp_path: Path, with_packages: Callable[[Path], None], group: str, value: str, code: str, why: str
 ) -> None:
     with_packages(package(tmp_path, group, value, code))
-    sys.modules.pop("odd", None)
     everything = {
         "url_viz.checks": findings.every_check,
         "url_viz.measures": measures.every_measure,
@@ -192,9 +193,7 @@ def test_a_measure_that_fails_is_an_error_with_its_package(
         f"def make({given}):\n    {body}\n"
         "ONE = Measure('one', 'One', 'x', 'x', None, make=make)\n"
     )
-    (tmp_path / "packages").mkdir()
     with_packages(package(tmp_path / "packages", "url_viz.measures", "odd:ONE", code))
-    sys.modules.pop("odd", None)
     with pytest.raises(PluginError) as raised:
         opened_again(image_set).table()
     assert why in str(raised.value)
@@ -212,8 +211,6 @@ def test_a_check_whose_list_cannot_be_asked_is_an_error_with_its_package(
         f"def finds(base):\n    return pd.DataFrame({gives})\n"
         "ONE = Check('one', finds=finds, says=lambda left: Said(left, 'odd'), short='odd', title='Odd')\n"
     )
-    (tmp_path / "packages").mkdir()
     with_packages(package(tmp_path / "packages", "url_viz.checks", "odd:ONE", code))
-    sys.modules.pop("odd", None)
     with pytest.raises(PluginError, match=r"'one', which the package 'odd' adds, failed .*no column `id`, or one of"):
         opened_again(image_set).findings()

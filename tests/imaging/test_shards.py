@@ -177,18 +177,26 @@ def test_members_are_those_that_tarfile_lists(names: list[str], kind: int) -> No
         assert [member[:3] for member in _members(file)] == listed
 
 
-def test_links_and_pipes_in_a_tar_are_rows_that_say_how_to_pack_it(tmp_path: Path) -> None:
-    path = write_tar(tmp_path / "p.tar", [("a.png", PICTURES[NAMES[0]])])
+def test_links_in_a_tar_are_the_pictures_that_they_stand_for_and_what_else_is_none_is_a_row(tmp_path: Path) -> None:
+    """tar packs a picture of two names as one file and a hard link, whichever it meets first."""
+    path = write_tar(tmp_path / "p.tar", [("in/a.png", PICTURES[NAMES[0]])])
     with tarfile.open(path, "a") as archive:
-        for name, kind in (
-            ("hard.png", tarfile.LNKTYPE),
-            ("soft.png", tarfile.SYMTYPE),
-            ("pipe.png", tarfile.FIFOTYPE),
-            ("folder.png", tarfile.DIRTYPE),
-            ("a.cls", tarfile.LNKTYPE),
+        for name, kind, target in (
+            ("in/hard.png", tarfile.LNKTYPE, "in/a.png"),
+            ("in/soft.png", tarfile.SYMTYPE, "./a.png"),
+            ("up/soft.png", tarfile.SYMTYPE, "../in/hard.png"),
+            ("up/again.png", tarfile.SYMTYPE, "soft.png"),
+            ("up/itself.png", tarfile.SYMTYPE, "itself.png"),
+            ("up/gone.png", tarfile.SYMTYPE, "gone/a.png"),
+            ("up/out.png", tarfile.SYMTYPE, "../../in/a.png"),
+            ("up/root.png", tarfile.SYMTYPE, "/in/a.png"),
+            ("../out.png", tarfile.LNKTYPE, "in/a.png"),
+            ("up/pipe.png", tarfile.FIFOTYPE, ""),
+            ("up/folder.png", tarfile.DIRTYPE, ""),
+            ("in/a.cls", tarfile.LNKTYPE, "in/a.png"),
         ):
             info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "a.png"
+            info.type, info.linkname = kind, target
             archive.addfile(info)
     source = Shards(path)
     listed, whys = source.list(), {}
@@ -196,10 +204,15 @@ def test_links_and_pipes_in_a_tar_are_rows_that_say_how_to_pack_it(tmp_path: Pat
         try:
             source.read(file)
         except ImageError as error:
-            whys[file.path.rpartition(b"/")[2]] = str(error)
-    assert [*readable(source)] == [b"a.png"]
-    link = "is a link to another file: pack the file itself (tar --dereference --hard-dereference)"
-    assert whys == {b"hard.png": link, b"soft.png": link, b"pipe.png": "is a device or a pipe, not a file"}
+            whys[file.path] = str(error)
+    same = [b"in/a.png", b"in/hard.png", b"in/soft.png", b"up/again.png", b"up/soft.png"]
+    assert readable(source) == dict.fromkeys(same, PICTURES[NAMES[0]])
+    link = "is a link to what is no picture of this archive: pack the file itself (tar --dereference)"
+    assert whys == {
+        **dict.fromkeys((b"up/itself.png", b"up/gone.png", b"up/out.png", b"up/root.png"), link),
+        b"../out.png": "has a path that leads out of the archive",
+        b"up/pipe.png": "is a device or a pipe, not a file",
+    }
     assert not listed.columns
 
 

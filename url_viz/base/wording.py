@@ -5,7 +5,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from itertools import chain, count, cycle, islice, takewhile
+from itertools import chain, count, islice, takewhile
 
 MISSING = "–"
 """Stands for a figure that could not be computed."""
@@ -128,8 +128,7 @@ def for_objects(words: str) -> str:
         with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", own)
         return with_article.replace("picture", "object").replace("Picture", "Object")
 
-    parts = re.split("(“[^”]*”)", words)
-    return "".join(part if is_name else said(part) for part, is_name in zip(parts, cycle((False, True)), strict=False))
+    return re.sub("“[^”]*”|([^“]+)", lambda part: said(part[1]) if part[1] else part[0], words)
 
 
 def standing(rank: float, *, of: str = "") -> str:

@@ -89,7 +89,7 @@ LEADS_OUT = "has a path that leads out of the archive"
 MOST_RATIO, RATIO_FROM_BYTES = 200.0, 1 << 20
 """The most unpacked bytes for each packed one, in files from a size on."""
 _SPARSE = "is stored as a sparse file, without its empty parts: pack it without --sparse"
-_LINK = "is a link to another file: pack the file itself (tar --dereference --hard-dereference)"
+_LINK = "is a link to what is no picture of this archive: pack the file itself (tar --dereference)"
 _NO_FILE = "is a device or a pipe, not a file"
 _MOST_FACTS_BYTES = 1 << 16
 """A larger member beside a picture is no class and no facts."""
@@ -169,6 +169,8 @@ class _ArchiveMember(NamedTuple):
     size_bytes: int
     offset: int
     why: str = ""
+    target: bytes = b""
+    """Of a link, hard or soft: the name of the member that it stands for."""
 
 
 def _members(file: BinaryIO) -> Iterator[_ArchiveMember]:
@@ -194,15 +196,17 @@ def _members(file: BinaryIO) -> Iterator[_ArchiveMember]:
                 raise tarfile.ReadError("a header has a size that cannot be")
             position = archive.offset
             if not member.isdir():
-                yield _ArchiveMember(os.fsencode(member.name), member.size, member.offset_data, _why_unread(member))
+                name, is_link = os.fsencode(member.name), member.islnk() or member.issym()
+                why = _LINK if is_link else _NO_FILE if not member.isreg() else _SPARSE if member.issparse() else ""
+                yield _ArchiveMember(name, member.size, member.offset_data, why, _target(member) if is_link else b"")
         if os.pread(handle, _BLOCK, archive.offset).strip(b"\0"):  # tarfile ends here silently
             raise tarfile.ReadError("a header is damaged")
 
 
-def _why_unread(member: tarfile.TarInfo) -> str:
-    if member.isreg():
-        return _SPARSE if member.issparse() else ""
-    return _LINK if member.islnk() or member.issym() else _NO_FILE
+def _target(link: tarfile.TarInfo) -> bytes:
+    """The name of the member that a link stands for; one that leads out of the archive has no member."""
+    beside = posixpath.dirname(link.name) if link.issym() else ""
+    return os.fsencode(posixpath.normpath(posixpath.join(beside, link.linkname)))
 
 
 _BLOCK = 512
@@ -237,6 +241,7 @@ class _Samples:
         self._facts: list[dict[str, object]] = []
         self._other = Counter[str]()
         self._faults: dict[bytes, str] = {}
+        self._links: list[tuple[bytes, bytes, dict[str, object]]] = []
         self._names: dict[str, None] = {}
         self._sample = b""
         self._sample_facts: dict[str, object] = {}
@@ -259,6 +264,8 @@ class _Samples:
         kind = other_kind(base)
         if kind is None and (why := LEADS_OUT if leads_out else member.why):
             self._faults[name] = why
+            if member.target and not leads_out:
+                self._links.append((name, member.target, self._sample_facts))
         elif kind is None:
             self.end = member.offset + member.size_bytes
             self._pictures.append((name, min(member.size_bytes, _LARGEST_SIZE), member.offset))
@@ -274,8 +281,13 @@ class _Samples:
             self._other[kind] += 1
 
     def ended(self, fault: str = "") -> Entries:
-        """The pictures, the last one of each name as unpacking would leave it, and their facts."""
+        """The pictures, also by links, the last one of each name as unpacking would leave it, and their facts."""
         last = {name: number for number, (name, _, _) in enumerate(self._pictures)}
+        for link, target, sample_facts in self._links:
+            if (number := last.get(target)) is not None:
+                last[link] = len(self._pictures)
+                self._pictures.append((link, *self._pictures[number][1:]))
+                self._facts.append(sample_facts)
         rows = sorted(last.values())
         pictures, facts = [self._pictures[row] for row in rows], [self._facts[row] for row in rows]
         of_class = class_column(self._names)
